@@ -1,0 +1,111 @@
+"""Everything that can go wrong, as one family.
+
+::
+
+    BotError
+    ├── SettingsError          the environment is missing something, or holds something wrong
+    ├── KayranError            a call to Kayran did not succeed
+    │   ├── NotSent            nothing has left this machine: safe to say "nothing was changed"
+    │   ├── Refused            Kayran answered, and its answer is no
+    │   └── NoClearAnswer      it was sent, and what came back does not say whether it was applied
+    └── RecordsError           the bot's own record
+        ├── RecordsAway        the database does not answer; it may later
+        └── RecordsTooNew      the database was written by a newer release of the bot
+
+Errors of libraries are translated into these where the library is called, and keep their cause.
+No error carries a secret in its text: not a token, a key, a ``response_url`` or a request body.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class BotError(Exception):
+    """The root of the family; never raised itself."""
+
+
+class SettingsError(BotError, ValueError):
+    """The environment can't be used. Raised once, at start, with every fault at once.
+
+    Attributes:
+        faults: one sentence for each fault, in the order of the settings table.
+    """
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class KayranError(BotError):
+    """A call to Kayran did not succeed; never raised itself."""
+
+
+class Obstacle(Enum):
+    """What stood between the bot and a clear answer, for whoever words it."""
+
+    UNREACHABLE = "unreachable"
+    """No connection could be made: refused, no route, no such host, no proxy."""
+    UNTRUSTED = "untrusted"
+    """The TLS certificate did not check out."""
+    TIMED_OUT = "timed out"
+    """No whole answer within the time limit."""
+    DROPPED = "dropped"
+    """The line was closed before a whole answer had come."""
+    UNREADABLE = "unreadable"
+    """An answer came that is not the JSON object Kayran documents (HTML, other JSON, another function's)."""
+    TOO_LONG = "too long"
+    """An answer came that is longer than 64 KiB."""
+    REDIRECTED = "redirected"
+    """Kayran pointed elsewhere; the key is never sent to another address."""
+    OTHER_KEY = "other key"
+    """The bot was given another Kayran key before it came to this."""
+
+
+class NotSent(KayranError):  # noqa: N818 (the name is what happened)
+    """No part of the request can have reached Kayran.
+
+    Raised when no connection could be made in any of the tries.
+    """
+
+    def __init__(self, obstacle: Obstacle) -> None:
+        super().__init__(obstacle.value)
+        self.obstacle = obstacle
+
+
+class Refused(KayranError):  # noqa: N818
+    """Kayran answered with ``Error`` other than 0.
+
+    Attributes:
+        reason: Kayran's own words, unescaped and as long as they came. Foreign text: escape and cut before showing.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("Kayran refused the call")
+        self.reason = reason
+
+
+class NoClearAnswer(KayranError):  # noqa: N818
+    """The request was sent, at least in part, and no clear answer came: it may have been applied.
+
+    Attributes:
+        obstacle: what came instead of an answer.
+        status: the HTTP status of what came, where something did.
+    """
+
+    def __init__(self, obstacle: Obstacle, status: int | None = None) -> None:
+        super().__init__(obstacle.value if status is None else f"{obstacle.value}, HTTP {status}")
+        self.obstacle = obstacle
+        self.status = status
+
+
+class RecordsError(BotError):
+    """The bot's own record can't be used; never raised itself."""
+
+
+class RecordsAway(RecordsError):  # noqa: N818
+    """The database did not answer in time, or refused the connection. It may answer later."""
+
+
+class RecordsTooNew(RecordsError):  # noqa: N818
+    """The database's schema is of a newer release than this one: starting would risk what is in it."""

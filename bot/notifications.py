@@ -1,0 +1,189 @@
+"""The nine notifications of Kayran's ``UpdateMailNotify``, and what can be known about them.
+
+The parameters and when each sends an e-mail are Kayran's own, from the pages of its API calls
+``UpdateMailNotify`` and ``GetUserProfile`` (https://kayran.live, "API"). Values only: nothing here
+reads, sends or words a sentence for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Phase(Enum):
+    """The part of a scan's life a notification belongs to, in the order of that life."""
+
+    STARTS = "starts"
+    RUNS = "runs"
+    ENDS = "ends"
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One of the nine.
+
+    Attributes:
+        parameter: Kayran's parameter name, also the checkbox option's ``value``.
+        label: what the checkbox is called.
+        description: when Kayran sends an e-mail for it.
+        phase: which group of the form it stands in.
+        read_back: the keys of ``GetUserProfile``'s ``emailNotifications`` that may report it, the
+            documented one first. Completed, Pause and Unpause have no documented key: theirs are
+            read where a server sends them and never counted on.
+    """
+
+    parameter: str
+    label: str
+    description: str
+    phase: Phase
+    read_back: tuple[str, ...]
+
+
+NOTIFICATIONS: tuple[Notification, ...] = (
+    Notification(
+        "mailQueue", "Queue", "A queued scan was started", Phase.STARTS, ("onQueueStart",)
+    ),
+    Notification(
+        "mailSchedule",
+        "Schedule",
+        "A scheduled scan was started",
+        Phase.STARTS,
+        ("onScheduleStart",),
+    ),
+    Notification("mailPause", "Pause", "A scan was paused", Phase.RUNS, ("onPause",)),
+    Notification(
+        "mailUnpause", "Unpause", "A paused scan was resumed", Phase.RUNS, ("onUnpause", "onResume")
+    ),
+    Notification(
+        "mailStatus", "Status", "A scan had its status changed", Phase.RUNS, ("onChangeStatus",)
+    ),
+    Notification(
+        "mailCompleted", "Completed", "A scan completed", Phase.ENDS, ("onComplete", "onCompleted")
+    ),
+    Notification("mailStop", "Stop", "A scan was stopped", Phase.ENDS, ("onStop",)),
+    Notification("mailAborted", "Aborted", "A scan was aborted", Phase.ENDS, ("onAborted",)),
+    Notification("mailDelete", "Delete", "A scan was deleted", Phase.ENDS, ("onDelete",)),
+)
+"""In the order a person meets them: by phase, then as a scan would go through them."""
+
+PARAMETERS: tuple[str, ...] = tuple(notification.parameter for notification in NOTIFICATIONS)
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """All nine, each on or off: what one call to Kayran sets.
+
+    Attributes:
+        on: the parameters that are on; the others are off.
+
+    Raises:
+        ValueError: when a name is not one of the nine.
+    """
+
+    on: frozenset[str]
+
+    def __post_init__(self) -> None:
+        _refuse_a_tenth(self.on)
+
+    @classmethod
+    def of(cls, on: Iterable[str]) -> Preferences:
+        """The nine with exactly these on."""
+        return cls(frozenset(on))
+
+    def __getitem__(self, parameter: str) -> bool:
+        return dict(self)[parameter]
+
+    def __iter__(self) -> Iterator[tuple[str, bool]]:
+        """Pairs of parameter and whether it is on, in the order of ``NOTIFICATIONS``."""
+        return ((parameter, parameter in self.on) for parameter in PARAMETERS)
+
+    def with_(self, flags: Mapping[str, bool]) -> Preferences:
+        """These, with the given flags laid over them.
+
+        Raises:
+            ValueError: when a name is not one of the nine.
+        """
+        _refuse_a_tenth(flags)
+        return Preferences(frozenset(p for p, was_on in self if flags.get(p, was_on)))
+
+    def as_flags(self) -> Flags:
+        """These as something wholly known."""
+        return Flags(tuple(is_on for _, is_on in self))
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What is known of the nine: each ``True`` (on), ``False`` (off) or ``None`` (not known).
+
+    Attributes:
+        values: nine values in the order of ``NOTIFICATIONS``.
+    """
+
+    values: tuple[bool | None, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(PARAMETERS):
+            raise ValueError(f"nine flags, not {len(self.values)}")
+
+    @classmethod
+    def of(cls, known: Mapping[str, bool | None]) -> Flags:
+        """The given flags; whatever is not given is not known.
+
+        Raises:
+            ValueError: when a name is not one of the nine.
+        """
+        _refuse_a_tenth(known)
+        return cls(tuple(known.get(parameter) for parameter in PARAMETERS))
+
+    @classmethod
+    def unknown(cls) -> Flags:
+        """Nothing is known."""
+        return cls.of({})
+
+    def __getitem__(self, parameter: str) -> bool | None:
+        return dict(self)[parameter]
+
+    def __iter__(self) -> Iterator[tuple[str, bool | None]]:
+        """Pairs of parameter and what is known of it, in the order of ``NOTIFICATIONS``."""
+        return iter(zip(PARAMETERS, self.values, strict=True))
+
+    def over(self, other: Flags) -> Flags:
+        """These where they are known, else the other's."""
+        pairs = zip(self.values, other.values, strict=True)
+        return Flags(tuple(other if mine is None else mine for mine, other in pairs))
+
+    def ticks(self) -> Preferences:
+        """As checkboxes show it: on where known to be on, not ticked otherwise."""
+        return Preferences(frozenset(parameter for parameter, value in self if value))
+
+    def differing(self, other: Flags) -> tuple[str, ...]:
+        """The parameters that are not the same here and there; known and not known differ."""
+        return tuple(p for p, value in self if value is not other[p])
+
+    def contradicting(self, other: Flags) -> tuple[str, ...]:
+        """The parameters known on both sides and not the same."""
+        return tuple(p for p in self.differing(other) if None not in (self[p], other[p]))
+
+    def encode(self) -> str:
+        """Nine characters, ``1``, ``0`` or ``?``, in the order of ``NOTIFICATIONS``."""
+        return "".join("?" if value is None else str(int(value)) for value in self.values)
+
+    @classmethod
+    def decode(cls, text: str) -> Flags:
+        """The reverse of ``encode``.
+
+        Raises:
+            ValueError: when the text is not nine of ``1``, ``0`` and ``?``.
+        """
+        meanings: dict[str, bool | None] = {"1": True, "0": False, "?": None}
+        if any(character not in meanings for character in text):
+            raise ValueError("flags are written with 1, 0 and ?")
+        return cls(tuple(meanings[character] for character in text))
+
+
+def _refuse_a_tenth(names: Iterable[str]) -> None:
+    strangers = set(names).difference(PARAMETERS)
+    if strangers:
+        raise ValueError(f"not among Kayran's nine: {', '.join(sorted(strangers))}")
