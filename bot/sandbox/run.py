@@ -1,0 +1,197 @@
+"""``python -m bot sandbox``: the whole thing on one machine, with no account anywhere.
+
+The real bot runs as a child process, with secrets made up for this run and a database in a folder
+of its own, beside stand-ins for Slack and Kayran; a page on loopback shows what people would see.
+When it ends, by Ctrl-C, SIGTERM or a closed terminal, all of it ends, and nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+import time
+import webbrowser
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+
+from bot.sandbox.control import Control
+from bot.sandbox.kayran import KayranStandIn
+from bot.sandbox.process import BotProcess
+from bot.sandbox.slack import SlackStandIn
+from bot.sandbox.wire import Wire
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The project's folder, where ``bot`` is imported from."""
+
+_READY_LIMIT = 30.0
+"""Seconds the bot may take to start."""
+
+_LOOK = 0.1
+"""Seconds between two looks at whether it was told to end while it starts."""
+
+_KEPT = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONPYCACHEPREFIX",
+)
+"""What the bot gets of the person's own environment: no proxy, no token, nothing else that steers it."""
+
+
+def main(port: int, open_browser: bool) -> int:
+    """Run the sandbox until it is told to end. From the main thread alone: it listens to signals.
+
+    Args:
+        port: of the page, on 127.0.0.1; 0 for any free one.
+        open_browser: show the page in the person's browser, where there is one.
+
+    Returns:
+        The exit status: 0 when it was told to end, 1 when it could not start.
+    """
+    with _end_of_the_day() as end, ExitStack() as stack:
+        bot, control = _assemble(stack)
+        try:
+            control.start(port)
+        except (OSError, OverflowError) as error:
+            _show(_why_not(port, error))
+            return 1
+        bot.start()
+        if not _gets_ready(bot, end):
+            return 1 if end.empty() else 0
+        _say(f"The sandbox is open at {control.url}")
+        _say("Ctrl-C ends it.")
+        if open_browser and _has_a_screen(os.environ):
+            webbrowser.open(control.url)
+        end.get()
+    return 0
+
+
+def environment(
+    own: Mapping[str, str], slack: SlackStandIn, kayran: KayranStandIn, api_key: str
+) -> dict[str, str]:
+    """The bot's environment: where the stand-ins are, and little of the person's own.
+
+    Args:
+        own: the person's.
+        slack: started.
+        kayran: started.
+        api_key: Kayran's.
+    """
+    return {
+        **{name: own[name] for name in _KEPT if name in own},
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_SIGNING_SECRET": slack.signing_secret,
+        "SLACK_API_URL": slack.api_url,
+        "KAYRAN_API_KEY": api_key,
+        "KAYRAN_API_URL": kayran.url,
+        "LOG_LEVEL": "INFO",
+    }
+
+
+def _assemble(stack: ExitStack) -> tuple[BotProcess, Control]:
+    """The stand-ins, started; the bot and the page, not yet. The stack ends them, the last first."""
+    # Beside the bot's database nothing is in this folder, so no ``.env`` of the person's is read.
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kayran-notify-")))
+    wire = Wire()
+    api_key = f"made-up-{secrets.token_hex(16)}"
+    wire.hide(api_key)
+    kayran = stack.enter_context(KayranStandIn(api_key, wire))
+    slack = stack.enter_context(
+        SlackStandIn(
+            bot_token=f"xoxb-made-up-{secrets.token_hex(12)}",
+            signing_secret=secrets.token_hex(16),
+            wire=wire,
+        )
+    )
+    port = _free_port()
+    slack.events_url = f"http://127.0.0.1:{port}/slack/events"
+    environ = environment(os.environ, slack, kayran, api_key) | {
+        "PORT": str(port),
+        "DATABASE_URL": f"sqlite:///{folder / 'records.db'}",
+    }
+    bot = BotProcess(environ, folder, port, changed=wire.touch, show=_show)
+    control = Control(slack, kayran, bot)
+    stack.callback(control.stop)
+    stack.callback(bot.stop)
+    return bot, control
+
+
+@contextmanager
+def _end_of_the_day() -> Iterator[SimpleQueue[int]]:
+    """A queue that gets something when the sandbox is told to end.
+
+    A signal handler may put something into this kind of queue at any moment; ``threading.Event``
+    could be in the middle of being waited for, by the very thread the handler interrupts.
+    """
+    end: SimpleQueue[int] = SimpleQueue()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda got, _: end.put(got)) for number in numbers}
+    try:
+        yield end
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _gets_ready(bot: BotProcess, end: SimpleQueue[int]) -> bool:
+    """Whether the bot came to serve; says why not, unless it was told to end meanwhile."""
+    deadline = time.monotonic() + _READY_LIMIT
+    while end.empty():
+        if bot.wait_until_ready(_LOOK):
+            return True
+        if not bot.running:
+            return False  # What it wrote last has been shown.
+        if time.monotonic() > deadline:
+            _show(f"The bot did not get ready within {_READY_LIMIT:.0f} s.")
+            return False
+    return False
+
+
+def _free_port() -> int:
+    """A port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _why_not(port: int, error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} is taken by another program. Choose another one: "
+            f"python -m bot sandbox --port {port + 1}"
+        )
+    reason = error.strerror if isinstance(error, OSError) else "it is not a port number"
+    return f"Port {port} can't be used: {reason}."
+
+
+def _has_a_screen(environ: Mapping[str, str]) -> bool:
+    """Whether a browser would be a window: without one, it would take over the terminal."""
+    if sys.platform == "darwin":
+        return True
+    return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
+
+
+def _say(line: str) -> None:
+    """Tell what is so."""
+    print(line, flush=True)  # noqa: T201 (what a command line is for)
+
+
+def _show(line: str) -> None:
+    """Tell what is wrong, or might be."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 (as above)
