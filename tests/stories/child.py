@@ -1,0 +1,203 @@
+"""Bots in processes of their own, which a story can kill: SIGKILL is not to be had otherwise.
+
+A ``Child`` is the same assembly as behind every door, with a timing of the story's own. It comes
+from a server that has imported everything already, so that to start one takes no longer than the
+bot itself does. ``Real`` is ``python -m bot`` as a host runs it, gunicorn's processes included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from werkzeug.serving import make_server
+
+from bot import logs
+from bot.app import Timing, assemble
+from bot.records import accounts, changes, connect
+from bot.sandbox.kayran import KayranStandIn
+from bot.sandbox.slack import SlackStandIn
+from bot.sandbox.wire import Wire
+from bot.settings import Settings
+from tests.stage import Quiet, Stage
+
+ROOT = Path(__file__).parents[2]
+WEB = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())["web"]
+"""How a host serves the bot over HTTP."""
+START_SECONDS = 20.0
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(
+    [__name__, "alembic.command", "bot.postgres_line", "sqlalchemy.dialects.postgresql.psycopg"]
+)
+
+
+class Process(Protocol):
+    """A bot that runs somewhere."""
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+
+    def kill(self) -> None:
+        """End it at once, and all that belongs to it; fine when it has ended."""
+
+
+class Child:
+    """A bot served by a process of its own.
+
+    Args:
+        environ: its settings.
+        timing: what takes how long.
+        log: where it writes its log, after what is there already.
+
+    Raises:
+        AssertionError: when it does not start; with its log.
+    """
+
+    def __init__(self, environ: Mapping[str, str], timing: Timing, log: Path) -> None:
+        here, there = _forks.Pipe(duplex=False)
+        self._process = _forks.Process(target=_serve, args=(dict(environ), timing, str(log), there))
+        self._process.start()
+        there.close()
+        with here:
+            try:
+                started = here.poll(START_SECONDS)
+                self.url = f"http://127.0.0.1:{here.recv() if started else 0}"
+            except EOFError:
+                started = False
+        if not started:
+            self.kill()
+            raise AssertionError(f"the bot does not start:\n{log.read_text()}")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.join()
+
+
+def _serve(environ: Mapping[str, str], timing: Timing, log: str, ready: Connection) -> None:
+    with open(log, "a", encoding="utf-8") as file:  # noqa: PTH123 (a descriptor is what is wanted)
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    settings = Settings.from_env(environ)
+    logs.set_up("INFO", settings.secrets)
+    bot = assemble(settings, timing)
+    bot.start()
+    server = make_server("127.0.0.1", 0, bot, threaded=True, request_handler=Quiet)
+    ready.send(server.server_port)
+    server.serve_forever()
+
+
+class Real:
+    """``python -m bot``, or another command that serves on ``$PORT``, in a process group of its own.
+
+    Raises:
+        AssertionError: when it is not healthy in time; with its log.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        log: Path,
+        command: Sequence[str] = (sys.executable, "-m", "bot"),
+    ) -> None:
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        with log.open("a") as file:
+            self.process = subprocess.Popen(
+                command,
+                env={
+                    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                    "PYTHONPATH": str(ROOT),
+                    **environ,
+                    "PORT": str(port),
+                },
+                cwd=log.parent,
+                stderr=file,
+                start_new_session=True,
+            )
+        if not self._is_healthy_in_time():
+            self.kill()
+            raise AssertionError(f"the bot does not start:\n{log.read_text()}")
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _is_healthy_in_time(self) -> bool:
+        for _ in range(int(START_SECONDS / 0.05)):
+            if health(self.url) == 200:
+                return True
+            try:
+                self.process.wait(0.05)
+            except subprocess.TimeoutExpired:
+                continue
+            return False
+        return False
+
+
+def health(url: str) -> int | None:
+    """The status of ``/healthz``; ``None`` where nothing answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{url}/healthz", timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return answer.code
+    except OSError:
+        return None
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def outside(environ: Mapping[str, str], slack: SlackStandIn | None = None) -> Iterator[Stage]:
+    """A stage whose bots are elsewhere: in processes that the story starts and ends."""
+    wire = slack.wire if slack is not None else Wire()
+    slack = slack or SlackStandIn(
+        bot_token=environ["SLACK_BOT_TOKEN"],
+        signing_secret=environ["SLACK_SIGNING_SECRET"],
+        wire=wire,
+    )
+    kayran = KayranStandIn(environ["KAYRAN_API_KEY"], wire)
+    with slack, kayran:
+        complete = {**environ, "SLACK_API_URL": slack.api_url, "KAYRAN_API_URL": kayran.url}
+        yield Stage(slack, kayran, None, "", complete)  # type: ignore[arg-type]  # it is elsewhere
+
+
+@contextlib.contextmanager
+def database(environ: Mapping[str, str]) -> Iterator[sa.Connection]:
+    """The bot's database, read and changed beside it."""
+    engine = connect(environ["DATABASE_URL"])
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def let_time_pass(environ: Mapping[str, str], seconds: float) -> None:
+    """Move every lease and whatever is due, as so many seconds do in which nothing happens."""
+    with database(environ) as connection:
+        until: Any
+        for until in (accounts.c.lease_until, changes.c.tell_until, changes.c.tell_due_at):
+            connection.execute(sa.update(until.table).values({until: until - seconds}))

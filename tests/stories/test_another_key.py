@@ -1,0 +1,46 @@
+"""The bot is given another Kayran key while a change is open for the old one."""
+
+from __future__ import annotations
+
+from bot.changes import Asker, Outlook, Place, Request
+from bot.notifications import Flags, Preferences
+from bot.sandbox.cast import ADMIN, SCANS, TEAM
+from tests.stage import Stage
+
+
+def leave_open(stage: Stage) -> None:
+    """A change on record as the old key's process has left it."""
+    request = Request(
+        form="of-the-old-key",
+        asker=Asker(TEAM, ADMIN, "admin"),
+        place=Place(SCANS),
+        wanted=Preferences.of(["mailStop"]),
+        shown=Flags.unknown(),
+        based_on=0,
+    )
+    with stage.records() as records:
+        records.accept("another-account", request, Flags.unknown(), Outlook(None))
+
+
+def test_it_is_closed_and_told(stage: Stage) -> None:
+    """What was never sent is told as failed, says what to do, and reaches no Kayran."""
+    leave_open(stage)
+    result = stage.wait_for(lambda: next(iter(stage.results()), None), "the result")
+
+    assert "failed, and nothing was sent" in result.text
+    assert "another Kayran key" in result.text
+    assert "Run `/kayran-notify`" in result.text
+    assert [block["type"] for block in result.blocks if block["type"] == "actions"] == []
+    assert stage.kayran.calls_of("UpdateMailNotify") == []
+
+
+def test_it_is_no_reason_for_a_form_to_come_back(stage: Stage) -> None:
+    """The new key's account has a count and a history of its own."""
+    stage.open_form()
+    leave_open(stage)
+    stage.wait_for(lambda: next(iter(stage.results()), None), "the old key's result")
+    stage.save(mailDelete=True)
+    result = stage.wait_for(lambda: next(iter(stage.results()[1:]), None), "the new key's result")
+
+    assert stage.slack.modal(ADMIN) is None
+    assert "*Change 1 is applied.*" in result.text

@@ -1,0 +1,377 @@
+"""Whatever happens in whatever order, Kayran, the record and the threads tell the same story.
+
+Hypothesis makes the orders up: forms opened and saved by two people, edits in Kayran itself, Kayran
+failing, the bot killed at any moment and started again, Undo and Try again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    rule,
+    run_state_machine_as_test,
+)
+
+from bot.app import Timing
+from bot.kayran import Limits
+from bot.notifications import PARAMETERS, Flags
+from bot.records import _metadata, changes
+from bot.sandbox.cast import ADMIN, SECOND_ADMIN
+from bot.sandbox.kayran import UPDATE
+from bot.sandbox.modals import Modal
+from bot.sandbox.workspace import Message
+from bot.slack.form import CALLBACK_ID
+from bot.slack.report import TRY_AGAIN_ACTION_ID, UNDO_ACTION_ID
+from tests.records_rig import opened
+from tests.stories.child import Child, database, let_time_pass, outside
+
+BRISK = Timing(
+    kayran=Limits(connect=0.5, answer=1.0, last_start=0.3, tries=3, pause=0.02, longest_pause=0.1),
+    upkeep=0.1,
+)
+LONGER_THAN_A_LEASE = 31.0
+REPORTED = ("mailQueue", "mailSchedule", "mailStatus", "mailStop", "mailAborted", "mailDelete")
+SLOW = 0.25
+
+people = st.sampled_from([ADMIN, SECOND_ADMIN])
+answers = st.sampled_from(["ok", "ok", "slow", "refuse", "drop", "drop-before", "500", "503-once"])
+moments = st.sampled_from([None, None, None, None, None, 0.0, 0.01, 0.03, 0.1, 0.3])
+"""How many seconds after the ack the bot is killed; mostly not at all."""
+changed = st.sets(st.sampled_from(PARAMETERS), min_size=1, max_size=3)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """One bot, two people, and what else can happen.
+
+    Any rule can follow any other, and makes the most of what it finds: how far the bot has come in
+    the meantime is not for Hypothesis to know, which takes the same way more than once.
+
+    Attributes:
+        environ: the bot's settings.
+        log: where the bot writes its log.
+        happened: how often what happened, over all orders.
+        expected: what Kayran has to hold, as far as everything that has ended goes.
+        accounted_for: how many changes that takes into account.
+        started_again: whether the bot was killed, so that something may have been told twice.
+    """
+
+    environ: Mapping[str, str]
+    log: Path
+    happened: Counter[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = contextlib.ExitStack()
+        self.stage = self.world.enter_context(outside(self.environ))
+        with database(self.environ) as connection:
+            for table in reversed(_metadata.sorted_tables):
+                connection.execute(sa.delete(table))
+        self.expected = dict.fromkeys(PARAMETERS, False)
+        self.accounted_for = 0
+        self.started_again = False
+        self.bot: Child | None = None
+
+    @property
+    def forms(self) -> list[Modal]:
+        """The forms that can be saved."""
+        open_now = [self.stage.slack.modal(person) for person in (ADMIN, SECOND_ADMIN)]
+        return [one for one in open_now if one and one.view["callback_id"] == CALLBACK_ID]
+
+    @property
+    def buttons(self) -> list[tuple[Message, str]]:
+        """The buttons there are to press, and the messages they are under."""
+        return [(m, action) for m in self.stage.results() if (action := button(m))]
+
+    # What happens
+
+    @rule(person=people)
+    def open_form(self, person: str) -> None:
+        """Run the command."""
+        self.start()
+        if self.stage.slack.modal(person) is not None:
+            self.stage.slack.close(person, everything=True)
+        self.stage.open_form(person)
+
+    @rule(person=people, changed=changed, answer=answers, killed_after=moments)
+    def open_form_and_save(
+        self, person: str, changed: set[str], answer: str, killed_after: float | None
+    ) -> None:
+        """Do both at once."""
+        self.open_form(person)
+        form = self.stage.slack.modal(person)
+        assert form is not None
+        self.save_form(form, changed, answer, killed_after)
+
+    @rule(which=st.integers(0, 99), changed=changed, answer=answers, killed_after=moments)
+    def save(self, which: int, changed: set[str], answer: str, killed_after: float | None) -> None:
+        """Change something in a form that is open, and save it: in vain, where the bot is dead."""
+        if self.forms:
+            self.save_form(self.forms[which % len(self.forms)], changed, answer, killed_after)
+
+    def save_form(
+        self, form: Modal, changed: set[str], answer: str, killed_after: float | None
+    ) -> None:
+        """Save it, and see that nothing is overwritten unseen; perhaps the bot dies soon after."""
+        person = form.user
+        ticked = self.stage.ticked(person)
+        self.stage.slack.tick(person, **{p: p not in ticked for p in changed})
+        shown = Flags.decode(json.loads(form.view["private_metadata"])["shown"])
+        truth, rows = self.truth(), len(self.rows())
+        self.prepare(answer)
+        delivery = self.stage.slack.submit(person)
+        if delivery.error is not None:
+            self.happened["saved in vain"] += 1
+        elif self.stage.slack.modal(person) is not None:
+            self.happened["came back"] += 1
+        else:
+            self.happened["accepted"] += 1
+            assert len(self.rows()) == rows + 1
+            if truth is not None:
+                unseen = [p for p, now in truth if now is not None and now is not bool(shown[p])]
+                assert not unseen, f"overwritten unseen: {unseen}"
+            self.perhaps_die(killed_after)
+
+    @rule(person=people, which=st.integers(0, 99), answer=answers, killed_after=moments)
+    def press(self, person: str, which: int, answer: str, killed_after: float | None) -> None:
+        """Press Undo or Try again, wherever one is to be seen."""
+        self.start()
+        if not self.buttons:
+            self.settle()
+        buttons = self.buttons
+        if buttons:
+            self.press_button(person, *buttons[which % len(buttons)], answer)
+            self.perhaps_die(killed_after)
+
+    def press_button(self, person: str, message: Message, action: str, answer: str) -> None:
+        """Press it, and see that it brings something about."""
+        self.happened[action] += 1
+        before = (
+            len(self.rows()),
+            self.stage.slack.modal(person),
+            len(self.stage.private_words(person)),
+        )
+        self.prepare(answer)
+        try:
+            self.stage.press(message, action, person)
+        except LookupError:
+            # Somebody's press before this one has just taken it away.
+            return
+        self.stage.eventually(
+            lambda: (
+                before
+                != (
+                    len(self.rows()),
+                    self.stage.slack.modal(person),
+                    len(self.stage.private_words(person)),
+                )
+            ),
+            "the press to bring about something",
+        )
+
+    @rule(parameter=st.sampled_from(REPORTED), on=st.booleans())
+    def edit_in_kayran(self, parameter: str, on: bool) -> None:
+        """Somebody sets a flag in Kayran's own pages, while nothing is on its way there."""
+        if self.bot is not None or self.underway():
+            self.settle()
+        self.take_into_account()
+        self.stage.kayran.set_flag(parameter, on)
+        self.expected[parameter] = on
+
+    @rule(answer=answers)
+    def start_with_trouble(self, answer: str) -> None:
+        """Start the bot where it is dead, and have Kayran make trouble for what was left open."""
+        if self.bot is None:
+            self.prepare(answer)
+            self.start()
+
+    def start(self) -> None:
+        """Start the bot where it is dead, half a minute after it died."""
+        if self.bot is not None:
+            return
+        # Kayran is done with a call long before a lease runs out.
+        self.stage.eventually(
+            lambda: all(call.ended for call in self.stage.kayran.calls), "Kayran to be done"
+        )
+        let_time_pass(self.environ, LONGER_THAN_A_LEASE)
+        self.bot = Child(self.stage.environ, BRISK, self.log)
+        self.stage.slack.events_url = f"{self.bot.url}/slack/events"
+
+    @rule()
+    def settle(self) -> None:
+        """Nothing happens for a while; all that was begun comes to its end."""
+        self.start()
+        self.stage.eventually(self.stage.all_is_told, "everything to be told", 20)
+        self.take_into_account()
+
+    def teardown(self) -> None:
+        """In the end everything comes to its end, and is one story."""
+        try:
+            self.settle()
+            self.check_record()
+            self.check_calls()
+            self.check_threads()
+            self.happened.update(row["outcome"] for row in self.rows())
+            self.happened["orders"] += 1
+        finally:
+            if self.bot is not None:
+                self.bot.kill()
+            self.world.close()
+
+    # What is true
+
+    def rows(self) -> list[Any]:
+        """What is on record, by number."""
+        with database(self.environ) as connection:
+            return list(connection.execute(changes.select().order_by(changes.c.number)).mappings())
+
+    def underway(self) -> bool:
+        """Whether something has not ended yet."""
+        return any(row["outcome"] is None for row in self.rows())
+
+    def truth(self) -> Flags | None:
+        """What whoever saves now has to have seen; ``None`` where it may change at any moment."""
+        if self.underway():
+            return None
+        now = Flags.of({p: self.stage.kayran.flags[p] for p in REPORTED})
+        counting = [row for row in self.rows() if row["outcome"] in {"applied", "unsure"}]
+        if counting and counting[-1]["outcome"] == "applied":
+            return now.over(Flags.decode(counting[-1]["wanted"]))
+        return now
+
+    def prepare(self, answer: str) -> None:
+        """Have Kayran answer the next change so."""
+        self.stage.kayran.clear()
+        if answer != "ok":
+            times = 3 if answer == "drop-before" else 1
+            self.stage.kayran.next(answer, times, UPDATE, seconds=SLOW, retry_after=0)
+
+    def perhaps_die(self, killed_after: float | None) -> None:
+        """Kill the bot after so many seconds, or let it be."""
+        if killed_after is None or self.bot is None:
+            return
+        time.sleep(killed_after)
+        self.happened["killed"] += 1
+        self.bot.kill()
+        self.bot = None
+        self.started_again = True
+        self.stage.kayran.clear()
+
+    def take_into_account(self) -> None:
+        """Everything has ended: if what is on record of it is true, this is what Kayran holds."""
+        rows, holds = self.rows(), self.stage.kayran.flags
+        for row in rows[self.accounted_for :]:
+            wanted = {p: value is True for p, value in Flags.decode(row["wanted"])}
+            if row["outcome"] == "applied" or (row["outcome"] == "unsure" and holds == wanted):
+                self.expected = wanted
+        self.accounted_for = len(rows)
+        assert holds == self.expected
+
+    def check_record(self) -> None:
+        """Numbers without a gap, tries in their order, and nothing given up."""
+        rows = self.rows()
+        assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
+        for row in rows:
+            assert row["given_up_at"] is None
+            assert (row["superseded_by"] is not None) == (row["outcome"] == "superseded")
+            assert (row["tries"] == 0) == (row["outcome"] == "superseded")
+        begun = [row["number"] for _, row in self.tries()]
+        assert begun == sorted(begun)
+
+    def tries(self) -> list[tuple[float, Any]]:
+        """When each try was begun, and at which change, in that order."""
+        with opened(self.environ["DATABASE_URL"]) as records:
+            entries = [entry for entry in records.history() if entry.table == "changes"]
+        begun = ((one["id"], one["started_at"], e.row) for e in entries for one in e.attempts)
+        return [(at, row) for _, at, row in sorted(begun, key=lambda one: int(one[0]))]
+
+    def check_calls(self) -> None:
+        """What Kayran was sent and did in the course of each try is what the record says of it."""
+        tries, calls = self.tries(), self.stage.kayran.calls_of(UPDATE)
+        did: dict[int, set[bool]] = {row["number"]: set() for _, row in tries}
+        moments = [*(at for at, _ in tries), float("inf")]
+        for (began, row), end in zip(tries, moments[1:], strict=True):
+            for call in (call for call in calls if began <= call.at < end):
+                wanted = "".join(str(int(call.parameters[p] == "on")) for p in PARAMETERS)
+                assert wanted == row["wanted"], row
+                did[row["number"]].add(call.result.startswith("applied"))
+        assert all(moments[0] <= call.at for call in calls)
+        for _, row in tries:
+            if row["outcome"] != "unsure":
+                assert (True in did[row["number"]]) is (row["outcome"] == "applied"), row
+
+    def check_threads(self) -> None:
+        """Each change has its thread, which says how it ended, and no button that was used."""
+        rows = self.rows()
+        used = {row["origin_change"] for row in rows if row["origin_change"] is not None}
+        replies = {m.ts: m for m in self.stage.results()}
+        for row in rows:
+            reply = replies[row["reply_ts"]]
+            assert reply.thread_ts == row["parent_ts"], row
+            assert re.search(rf"[Cc]hange {row['number']}\b", reply.text), reply.text
+            assert SAID[row["outcome"]] in reply.text, (row, reply.text)
+            assert not (row["id"] in used and button(reply)), (row, reply.text)
+        if not self.started_again:
+            assert len(replies) == len(rows)
+            own_thread = {row["parent_ts"] for row in rows if row["thread_ts"] is None}
+            assert {m.ts for m in self.stage.parents()} == own_thread
+
+
+SAID = {
+    "applied": "is applied",
+    "refused": "was refused by Kayran",
+    "failed": "failed, and nothing was sent",
+    "unsure": "It is not certain whether",
+    "superseded": "was superseded by",
+}
+
+
+def button(message: Message) -> str | None:
+    """The button under a result, if there is one."""
+    for block in message.blocks:
+        for element in block.get("elements", ()) if block["type"] == "actions" else ():
+            if element["action_id"] in (UNDO_ACTION_ID, TRY_AGAIN_ACTION_ID):
+                return str(element["action_id"])
+    return None
+
+
+@pytest.mark.timeout(1800)
+def test_any_order(
+    environ: dict[str, str], database_url: str, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """However it goes, in the end all three tell the same."""
+    with opened(database_url):
+        pass
+
+    class Here(AnyOrder):
+        """The machine, on this test's database."""
+
+    Here.environ = {**environ, "DATABASE_URL": database_url}
+    Here.log = tmp_path / "log"
+    Here.happened = Counter()
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # Hypothesis leaves it open
+        Here,
+        settings=settings(
+            max_examples=int(pytestconfig.getoption("--orders")),
+            stateful_step_count=20,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+    print(dict(Here.happened))  # noqa: T201 (read with -s)

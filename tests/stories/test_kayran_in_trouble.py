@@ -1,0 +1,316 @@
+"""Whatever Kayran does, the thread says what is true, tells no secret, and the bot serves on."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import logs
+from bot.changes import READ_BACK_SECONDS, Change, Outcome
+from bot.kayran import Limits
+from bot.notifications import PARAMETERS
+from bot.sandbox.cast import ADMIN, BOARD, MEMBER, SCANS
+from bot.sandbox.kayran import ANSWERS, NASTY_REASON, PROFILE, UPDATE
+from bot.sandbox.workspace import Message
+from bot.slack.report import UNDO_ACTION_ID
+from tests.stage import Stage
+from tests.stage import stage as a_stage
+from tests.stories.conftest import BRISK
+
+TOLD_WITHIN = 45.0
+"""Seconds in which a result has to be in the thread."""
+
+UNREADABLE = "what Kayran answered is not what its API documents"
+TIMED_OUT = "Kayran did not answer in time"
+CUT = "the line was cut before Kayran had answered"
+
+Case = tuple[str, dict[str, Any], Outcome, str]
+CASES: list[Case] = [
+    ("ok", {}, Outcome.APPLIED, "Kayran took it, and reading back confirms the six"),
+    ("refuse", {}, Outcome.REFUSED, "Kayran's words: Not valid token"),
+    ("refuse", {"reason": NASTY_REASON}, Outcome.REFUSED, "Kayran's words: Not valid &lt;!channel"),
+    ("500", {}, Outcome.UNSURE, UNREADABLE),
+    ("502", {}, Outcome.APPLIED, "Kayran took it"),
+    ("504", {}, Outcome.APPLIED, "Kayran took it"),
+    ("503-once", {"retry_after": 0}, Outcome.APPLIED, "Kayran took it"),
+    ("503-once", {"retry_after": None}, Outcome.APPLIED, "Kayran took it"),
+    ("503-once", {"retry_after": 60}, Outcome.UNSURE, UNREADABLE),
+    ("503-once", {"times": 9, "retry_after": 0}, Outcome.UNSURE, UNREADABLE),
+    ("429", {"retry_after": 0}, Outcome.APPLIED, "Kayran took it"),
+    ("429", {"retry_after": 60}, Outcome.UNSURE, UNREADABLE),
+    ("hang", {}, Outcome.UNSURE, TIMED_OUT),
+    ("hang-applied", {}, Outcome.APPLIED, f"{TIMED_OUT}, but reading back shows it."),
+    ("slow", {"seconds": 0.1}, Outcome.APPLIED, "Kayran took it"),
+    ("drop-before", {}, Outcome.APPLIED, "Kayran took it"),
+    ("drop-before", {"times": 9}, Outcome.UNSURE, CUT),
+    ("drop", {}, Outcome.APPLIED, "Kayran took it"),
+    ("drop", {"times": 9}, Outcome.APPLIED, "he line was cut before Kayran had answered, but"),
+    ("cut", {}, Outcome.APPLIED, "Kayran took it"),
+    ("html", {}, Outcome.UNSURE, UNREADABLE),
+    ("drip-headers", {}, Outcome.APPLIED, f"{TIMED_OUT}, but reading back shows it."),
+    ("drip-body", {}, Outcome.APPLIED, f"{TIMED_OUT}, but reading back shows it."),
+    ("stall", {}, Outcome.APPLIED, f"{TIMED_OUT}, but reading back shows it."),
+    ("oversize", {}, Outcome.APPLIED, "Kayran's answer was too long to be one, but reading back"),
+    ("redirect", {}, Outcome.UNSURE, "Kayran pointed to another address"),
+    ("wrong-function", {}, Outcome.APPLIED, "but reading back shows it."),
+    ("error-string", {}, Outcome.APPLIED, "but reading back shows it."),
+    ("invalid-json", {}, Outcome.APPLIED, "but reading back shows it."),
+    ("gzip", {}, Outcome.APPLIED, "but reading back shows it."),
+    ("raw", {"raw": b"\x00\xff<!channel>\r\n\r\n<html>"}, Outcome.UNSURE, UNREADABLE),
+    ("refuse-connections", {}, Outcome.FAILED, "no connection to Kayran could be made"),
+]
+
+BEGINNINGS = {
+    Outcome.APPLIED: "*Change 1 is applied.*",
+    Outcome.REFUSED: "*Change 1 was refused by Kayran.*",
+    Outcome.FAILED: "*Change 1 failed, and nothing was sent:*",
+    Outcome.UNSURE: "*It is not certain whether change 1 took effect.*",
+}
+PARENTS = {
+    Outcome.APPLIED: "Applied.",
+    Outcome.REFUSED: "Refused by Kayran.",
+    Outcome.FAILED: "Failed: nothing was sent.",
+    Outcome.UNSURE: "Not certain whether it took effect.",
+}
+
+
+def name_of(case: Case) -> str:
+    """A case, as a name for a test."""
+    answer, details, _, _ = case
+    return " ".join([answer, *(f"{k}={v!s:.8}" for k, v in details.items())])
+
+
+def told_of(stage: Stage, answer: str, details: dict[str, Any], **ticks: bool) -> Message:
+    """The result of a change that Kayran answers so."""
+    stage.open_form()
+    if answer == "refuse-connections":
+        stage.kayran.refuse_connections()
+    else:
+        stage.kayran.next(answer, function=UPDATE, **details)
+    stage.save(ADMIN, **ticks)
+    assert stage.slack.modal(ADMIN) is None
+    [result] = stage.wait_for(stage.results, "the result")
+    return result
+
+
+def recorded(stage: Stage) -> Change:
+    """The first change on record."""
+    with stage.records() as records:
+        change = records.change(1)
+    assert change is not None
+    return change
+
+
+def secrets_of(stage: Stage) -> list[str]:
+    """What may stand nowhere: the three from the settings, and whatever lets one speak as the bot."""
+    from_settings = ["SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "KAYRAN_API_KEY"]
+    response_urls = list(stage.slack.workspace._response_urls)
+    assert response_urls
+    return [stage.environ[name] for name in from_settings] + response_urls
+
+
+def everything_said(stage: Stage) -> Iterator[tuple[str, str]]:
+    """All that left the bot for Slack, and all that people see, each with a name."""
+    for call in stage.slack.calls:
+        yield f"the call {call.method}", json.dumps(call.arguments, ensure_ascii=False)
+    for message in stage.slack.workspace._messages:
+        yield "a message", json.dumps([message.text, message.blocks], ensure_ascii=False)
+    for ephemeral in stage.slack.workspace._ephemerals:
+        yield "a private word", json.dumps([ephemeral.text, ephemeral.blocks], ensure_ascii=False)
+    for user in (ADMIN, MEMBER):
+        modal = stage.slack.modal(user)
+        yield "a form", json.dumps(modal.view, ensure_ascii=False) if modal else ""
+
+
+def files_of(stage: Stage) -> Iterator[tuple[str, bytes]]:
+    """The database, byte by byte."""
+    path = Path(stage.environ["DATABASE_URL"].removeprefix("sqlite:///"))
+    for file in path.parent.glob(f"{path.name}*"):
+        yield file.name, file.read_bytes()
+
+
+def assert_no_secret_anywhere(stage: Stage, log: io.StringIO) -> None:
+    """No secret in anything said, logged or kept; nor did the log need its mask."""
+    for secret in secrets_of(stage):
+        for what, said in everything_said(stage):
+            assert secret not in said, what
+        for name, content in files_of(stage):
+            assert secret.encode() not in content, name
+        assert secret not in log.getvalue()
+    assert logs.MASK not in log.getvalue()
+
+
+def assert_nothing_raw(stage: Stage) -> None:
+    """No HTML and no ping of Kayran's in anything that is shown."""
+    for what, said in everything_said(stage):
+        for odd in (
+            "<!channel",
+            "<!here",
+            "<script",
+            "<html",
+            "<!DOCTYPE",
+            "<https",
+            "<@U0ADMIN> <",
+        ):
+            # What is in plain text objects is shown as it is, and is not markup.
+            assert odd not in _markup(said), f"{odd} in {what}"
+
+
+def _markup(said: str) -> str:
+    value = json.loads(said or '""')
+    return "\n".join(_mrkdwn(value))
+
+
+def _mrkdwn(node: Any) -> Iterator[str]:
+    """Every text in which Slack reads markup."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        if node.get("type") == "plain_text":
+            return
+        for value in node.values():
+            yield from _mrkdwn(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _mrkdwn(value)
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_every_answer_of_kayrans(log: io.StringIO, brisk_stage: Stage, case: Case) -> None:
+    """What is said is true, harmless and tells no secret; afterwards the bot serves."""
+    stage = brisk_stage
+    answer, details, outcome, told = case
+    result = told_of(stage, answer, details, mailStop=True, mailPause=True)
+    parent = stage.wait_for(
+        lambda: next((m for m in stage.parents() if m.edits), None), "the parent"
+    )
+
+    assert result.text.startswith(BEGINNINGS[outcome])
+    assert told in result.text
+    assert PARENTS[outcome] in parent.text
+    assert recorded(stage).outcome is outcome
+    took_effect = stage.kayran.flags["mailStop"]
+    if outcome is Outcome.APPLIED:
+        assert took_effect
+        assert "• *Stop*: off → on (confirmed)" in result.text
+        assert "• *Pause*: not known → on (sent, Kayran does not report it)" in result.text
+    if outcome in (Outcome.REFUSED, Outcome.FAILED):
+        assert not took_effect
+        assert "Nothing was changed." in result.text
+    if outcome is not Outcome.APPLIED:
+        assert "confirmed" not in result.text
+        assert "Try again" in result.text
+    assert_nothing_raw(stage)
+    assert_no_secret_anywhere(stage, log)
+    stage.kayran.clear()
+    stage.kayran.release()
+    assert "applied" in stage.change(ADMIN, mailDelete=True).text
+
+
+def test_no_answer_is_left_out() -> None:
+    """The table above has every answer that the stand-in knows."""
+    assert {answer for answer, *_ in CASES} == set(ANSWERS)
+
+
+def test_a_result_is_there_in_time() -> None:
+    """The longest a call and reading back can take is well within what people are promised."""
+    assert Limits().worst + READ_BACK_SECONDS < TOLD_WITHIN - 10
+
+
+@pytest.mark.parametrize("answer", ["hang-applied", "wrong-function", "gzip"])
+def test_what_can_not_be_read_back_settles_nothing(brisk_stage: Stage, answer: str) -> None:
+    """After no clear answer, a change of what Kayran doesn't report stays uncertain."""
+    for parameter in PARAMETERS:
+        brisk_stage.kayran.set_flag(parameter, False)
+
+    result = told_of(brisk_stage, answer, {}, mailPause=True)
+
+    assert result.text.startswith(BEGINNINGS[Outcome.UNSURE])
+    assert "• *Pause*: not known → on (Kayran does not report it)" in result.text
+    assert "reading back does not settle it" in result.text
+
+
+@pytest.mark.parametrize("answer", ["hang", "500", "html", "refuse", "drop-before"])
+def test_reading_back_fails_as_well(brisk_stage: Stage, answer: str) -> None:
+    """Without any word of Kayran's the change is uncertain, whatever it was."""
+    stage = brisk_stage
+    stage.open_form()
+    stage.kayran.next("ok", function=PROFILE)  # For the submit.
+    stage.kayran.next(answer, times=9, function=PROFILE)
+    stage.kayran.next("html", function=UPDATE)
+    stage.save(ADMIN, mailStop=True)
+    [result] = stage.wait_for(stage.results, "the result")
+
+    assert result.text.startswith(BEGINNINGS[Outcome.UNSURE])
+    assert "• *Stop*: off → on (Kayran does not report it)" in result.text
+
+
+def test_kayran_took_something_else(brisk_stage: Stage) -> None:
+    """After no clear answer, one flag that is not as it was sent leaves the whole uncertain."""
+    stage = brisk_stage
+    stage.kayran.reported_as = {"onQueueStart": "True"}
+    stage.open_form()
+    stage.kayran.next("wrong-function", function=UPDATE)
+    stage.save(ADMIN, mailStop=True, mailQueue=False)
+    [result] = stage.wait_for(stage.results, "the result")
+
+    assert result.text.startswith(BEGINNINGS[Outcome.UNSURE])
+    assert "• *Stop*: off → on (Kayran shows on)" in result.text
+    assert "• *Queue*: on → off (Kayran shows on)" in result.text
+
+
+def test_a_walk_with_everything_tells_no_secret(log: io.StringIO, environ: dict[str, str]) -> None:
+    """Denials, private answers, undo, trouble at Slack's: no secret in anything said, logged or kept."""
+    planted = {
+        **environ,
+        "SLACK_BOT_TOKEN": "xoxb-planted-7f3a",
+        "SLACK_SIGNING_SECRET": "planted-secret-55c1",
+        "KAYRAN_API_KEY": "planted/key+9d2e",
+    }
+    with a_stage(planted, BRISK) as stage:
+        stage.open_form(MEMBER)
+        first = stage.change(ADMIN, SCANS, mailStop=True)
+        stage.press(first, UNDO_ACTION_ID)
+        stage.wait_for(lambda: stage.results()[1:], "the undo")
+        reason = f"the key {planted['KAYRAN_API_KEY']} is not valid"
+        stage.kayran.next("refuse", function=UPDATE, reason=reason)
+        stage.open_form(ADMIN, BOARD)
+        stage.save(ADMIN, mailDelete=True)
+        stage.wait_for(lambda: "refused" in "".join(stage.private_words()), "a private result")
+        stage.slack.workspace.hide_person(MEMBER)
+        stage.open_form(MEMBER)
+
+        assert_no_secret_anywhere(stage, log)
+        assert "the key … is not valid" in stage.private_words()[-1]
+
+
+def test_what_is_forgotten_once_told(brisk_stage: Stage) -> None:
+    """A sealed ``response_url`` is kept no longer than it may be needed."""
+    stage = brisk_stage
+    stage.change(ADMIN, mailStop=True)
+
+    stage.eventually(lambda: recorded(stage).place.reply_url is None, "the address to be gone")
+
+
+def test_an_error_nobody_foresaw_is_in_the_log(log: io.StringIO, brisk_stage: Stage) -> None:
+    """A change that can't be carried out for a mistake of the bot's own does not fail in silence."""
+    stage = brisk_stage
+    stage.open_form()
+    with stage.records() as records, records._engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER made_up BEFORE INSERT ON attempts "
+            "BEGIN SELECT RAISE(ABORT, 'made-up mistake'); END"
+        )
+    stage.save(ADMIN, mailStop=True)
+    stage.eventually(lambda: "ERROR bot." in log.getvalue(), "an error in the log")
+
+    assert stage.sent_to_kayran() == []
+    with stage.records() as records, records._engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER made_up")
+    [result] = stage.wait_for(stage.results, "the result, once it is mended")
+    assert "is applied" in result.text

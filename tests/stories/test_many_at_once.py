@@ -1,0 +1,258 @@
+"""Many people, several processes, one database: one story still, with nothing lost or out of order."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.app import Timing
+from bot.notifications import PARAMETERS
+from bot.records import attempts, changes
+from bot.sandbox.cast import ADMIN, SCANS
+from bot.sandbox.kayran import UPDATE
+from bot.sandbox.modals import Modal
+from bot.sandbox.slack import SlackStandIn
+from bot.slack import words
+from bot.slack.form import CALLBACK_ID
+from tests.socket_stand_in import SocketStandIn
+from tests.stage import Stage
+from tests.stories.child import ROOT, WEB, Child, Real, database, outside
+
+PROCESSES = 4
+
+
+class Spread(SlackStandIn):
+    """A Slack whose requests go to the bot's processes in turn, as those behind a balancer's do."""
+
+    def __init__(self, **more: Any) -> None:
+        self._doors: Iterator[str] = itertools.repeat("")
+        super().__init__(**more)
+
+    @property
+    def events_url(self) -> str:
+        """Where the next request goes."""
+        return next(self._doors)
+
+    @events_url.setter
+    def events_url(self, _: str) -> None:
+        """Where they go is said by ``spread_over``."""
+
+    def spread_over(self, urls: list[str]) -> None:
+        """Take these in turn from now on."""
+        self._doors = itertools.cycle([f"{url}/slack/events" for url in urls])
+
+
+@dataclass
+class Person:
+    """Somebody who saves again and again.
+
+    Attributes:
+        did: how often what became of it.
+    """
+
+    stage: Stage
+    user: str
+    chance: random.Random
+
+    def __post_init__(self) -> None:
+        self.did: Counter[str] = Counter()
+
+    def keep_saving(self, until: float) -> Counter[str]:
+        """Open the form and save something, until that moment on the monotonic clock."""
+        while time.monotonic() < until:
+            delivery = self.stage.slack.command(self.user, SCANS)
+            if delivery.error is not None:
+                self.did["commands late"] += 1
+                continue
+            form = self._form()
+            if form is None:
+                self.did["forms not opened"] += 1
+                continue
+            self._save(form)
+        return self.did
+
+    def _save(self, form: Modal) -> None:
+        """Change something and save it; where the form comes back, save that, a few times at most."""
+        slack = self.stage.slack
+        for parameter in self.chance.sample(PARAMETERS, 2):
+            slack.tick(self.user, **{parameter: parameter not in form.ticked})
+        for _ in range(4):
+            delivery = slack.submit(self.user)
+            if delivery.error is not None:
+                self.did["submits late"] += 1
+            elif slack.modal(self.user) is None:
+                self.did["accepted"] += 1
+                return
+            else:
+                self.did["came back"] += 1
+        slack.close(self.user)
+
+    def _form(self) -> Modal | None:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            modal = self.stage.slack.modal(self.user)
+            if modal is not None and modal.view["callback_id"] == CALLBACK_ID:
+                return modal
+            if modal is not None and words.loading() not in modal.texts:
+                self.stage.slack.close(self.user)
+                return None
+            time.sleep(0.02)
+        return None
+
+
+@pytest.mark.timeout(600)
+def test_many_people_and_several_processes(
+    environ: dict[str, str],
+    database_url: str,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+) -> None:
+    """Numbers without a gap, calls in their order and one by one, and a reply for everybody."""
+    people = int(pytestconfig.getoption("--people"))
+    seconds = float(pytestconfig.getoption("--seconds"))
+    own = {**environ, "DATABASE_URL": database_url}
+    slack = Spread(bot_token=own["SLACK_BOT_TOKEN"], signing_secret=own["SLACK_SIGNING_SECRET"])
+    with outside(own, slack) as stage, several(stage, tmp_path) as urls:
+        slack.spread_over(urls)
+        crowd = [a_person(stage, number) for number in range(people)]
+        until = time.monotonic() + seconds
+        with ThreadPoolExecutor(people) as threads:
+            did = sum(threads.map(lambda one: one.keep_saving(until), crowd), Counter[str]())
+        stage.eventually(stage.all_is_told, "everything to be told", 60)
+
+        rows, tries = on_record(stage)
+        ended = Counter(row["outcome"] for row in rows)
+        print(dict(did), dict(ended), f"{len(tries)} sent")  # noqa: T201 (read with -s)
+        check_numbers(rows, did)
+        check_calls(stage, rows, tries)
+        check_threads(stage, rows)
+
+
+def test_the_web_door_and_the_worker_side_by_side(
+    environ: dict[str, str], postgres_url: str, tmp_path: Path
+) -> None:
+    """Several web processes and a Socket Mode worker on one database: a story goes from one to another."""
+    own = {**environ, "DATABASE_URL": postgres_url, "SLACK_APP_TOKEN": "xapp-made-up-app-token"}
+    slack = SlackStandIn(
+        bot_token=own["SLACK_BOT_TOKEN"],
+        app_token=own["SLACK_APP_TOKEN"],
+        signing_secret=own["SLACK_SIGNING_SECRET"],
+    )
+    with outside(own, slack) as stage, SocketStandIn() as sockets, contextlib.ExitStack() as ends:
+        slack.link = sockets
+        web = Real(stage.environ, tmp_path / "web", ("sh", "-c", f"exec {WEB} --workers 2"))
+        ends.callback(web.kill)
+        slack.events_url = f"{web.url}/slack/events"
+        ends.enter_context(a_worker(stage, tmp_path))
+        sockets.wait_for_connections(1, 20)
+
+        for on in (True, False, True):
+            slack.link = None
+            stage.open_form()
+            slack.link = sockets
+            delivery = stage.save(mailStop=on, mailPause=not on)
+            assert (delivery.error, slack.modal(ADMIN)) == (None, None)
+            stage.eventually(stage.all_is_told, "the change to be told")
+        slack.link = None
+        stage.press(stage.results()[-1], "undo_change")
+        stage.wait_for(lambda: len(stage.results()) == 4, "the undo's result")
+
+        rows, tries = on_record(stage)
+        assert [row["outcome"] for row in rows] == ["applied"] * 4
+        assert len(tries) == 4
+        assert stage.kayran.flags["mailStop"] is False
+
+
+@contextlib.contextmanager
+def a_worker(stage: Stage, tmp_path: Path) -> Iterator[None]:
+    """The Procfile's other line, with the app-level token: the door over a socket."""
+    with (tmp_path / "worker").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bot"],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **stage.environ},
+            cwd=tmp_path,
+            stderr=log,
+        )
+    with process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def several(stage: Stage, tmp_path: Path) -> Iterator[list[str]]:
+    """As many processes, each with a door of its own."""
+    with contextlib.ExitStack() as ends:
+        urls = []
+        for number in range(PROCESSES):
+            child = Child(stage.environ, Timing(), tmp_path / f"log{number}")
+            ends.callback(child.kill)
+            urls.append(child.url)
+        yield urls
+
+
+def a_person(stage: Stage, number: int) -> Person:
+    """Another admin."""
+    people = stage.slack.workspace.people
+    user = f"U0CROWD{number:03}"
+    people[user] = {**copy.deepcopy(people[ADMIN]), "id": user, "name": user.lower()}
+    return Person(stage, user, random.Random(number))  # noqa: S311 (no secret)
+
+
+def on_record(stage: Stage) -> tuple[list[Any], list[Any]]:
+    """The changes by their numbers, and the tries in the order they were begun."""
+    with database(stage.environ) as connection:
+        rows = connection.execute(changes.select().order_by(changes.c.number)).mappings()
+        tries = connection.execute(attempts.select().order_by(attempts.c.id)).mappings()
+        return list(rows), list(tries)
+
+
+def check_numbers(rows: list[Any], did: Counter[str]) -> None:
+    """Every form that closed is on record, under the next number; so may be one that closed late."""
+    assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
+    assert did["accepted"] <= len(rows) <= did["accepted"] + did["submits late"]
+    assert did["accepted"] > 0
+    assert {row["outcome"] for row in rows} <= {"applied", "superseded"}
+
+
+def check_calls(stage: Stage, rows: list[Any], tries: list[Any]) -> None:
+    """Kayran was called in the order of the numbers, never twice at once, and holds the last."""
+    by_id = {row["id"]: row for row in rows}
+    begun = [by_id[one["change_id"]] for one in tries]
+    calls = stage.kayran.calls_of(UPDATE)
+    sent = ["".join(str(int(c.parameters[p] == "on")) for p in PARAMETERS) for c in calls]
+
+    assert [row["number"] for row in begun] == sorted(row["number"] for row in begun)
+    assert sent == [row["wanted"] for row in begun]
+    assert not any(call.overlapped for call in calls)
+    assert stage.kayran.flags == {p: rows[-1]["wanted"][n] == "1" for n, p in enumerate(PARAMETERS)}
+    assert begun[-1] is rows[-1]
+
+
+def check_threads(stage: Stage, rows: list[Any]) -> None:
+    """Each change has one parent message and one reply to it, which tells how it ended."""
+    parents, replies = stage.parents(), stage.results()
+    threads = {parent.ts: parent.text for parent in parents}
+    told = {reply.thread_ts: reply.text for reply in replies}
+
+    assert len(parents) == len(replies) == len(threads) == len(told) == len(rows)
+    for row in rows:
+        assert f"change {row['number']} of" in threads[row["parent_ts"]]
+        how = {"applied": "is applied", "superseded": "was superseded"}[row["outcome"]]
+        assert re.search(f"Change {row['number']} {how}", told[row["parent_ts"]])

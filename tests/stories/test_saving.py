@@ -1,0 +1,484 @@
+"""Saving: decided again before the ack, on record before the ack, and nobody's change overwritten
+unseen.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from bot.changes import Change, Outcome
+from bot.notifications import PARAMETERS
+from bot.sandbox.cast import (
+    ADMIN,
+    MEMBER,
+    OTHER_TEAM,
+    OWNER,
+    PRIMARY_OWNER,
+    SCANS,
+    SECOND_ADMIN,
+)
+from bot.sandbox.faults import Fault
+from bot.sandbox.kayran import PROFILE, UPDATE
+from bot.sandbox.slack import Delivery
+from bot.slack import words
+from tests.stage import Stage
+
+REPORTED = "mailStop"
+UNREPORTED = "mailPause"
+
+
+def recorded(stage: Stage) -> list[Change]:
+    """The changes on record, by number."""
+    with stage.records() as records:
+        found = (records.change(number) for number in range(1, 50))
+        return [change for change in found if change is not None]
+
+
+def block_ids(stage: Stage, user: str) -> set[str]:
+    """The ids of the blocks with boxes in somebody's form."""
+    modal = stage.slack.modal(user)
+    assert modal is not None
+    return {block["block_id"] for block in modal.blocks if block["type"] == "input"}
+
+
+def together(*calls: Any) -> list[Any]:
+    """What these calls give, made at the same instant."""
+    start, results = threading.Barrier(len(calls)), [None] * len(calls)
+
+    def run(place: int) -> None:
+        start.wait()
+        results[place] = calls[place]()
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+class TestWhoMay:
+    """Asked again at the submit."""
+
+    @pytest.mark.parametrize(
+        ("fields", "told"),
+        [
+            ({"is_admin": False}, "You are a member."),
+            ({"is_admin": "true"}, "You are a member."),
+            ({"is_admin": None}, "You are a member."),
+            ({"is_restricted": True}, "You are a guest in this workspace."),
+            ({"deleted": True}, "Your account is deactivated."),
+            ({"is_bot": True}, "This is a bot's account."),
+            ({"is_stranger": True}, "Your account belongs to another workspace."),
+            ({"team_id": OTHER_TEAM}, "Your account belongs to another workspace."),
+        ],
+        ids=str,
+    )
+    def test_a_role_that_was_lost_meanwhile(
+        self, stage: Stage, fields: dict[str, object], told: str
+    ) -> None:
+        """Whoever may no longer is told so in the form's place; nothing is sent, and it is on record."""
+        stage.open_form()
+        stage.kayran.wait_for_call(PROFILE, ended=True)
+        stage.slack.workspace.change_person(ADMIN, **fields)
+
+        delivery = stage.save(ADMIN, mailStop=True)
+
+        assert delivery.error is None
+        assert told in stage.form_texts()
+        assert "checkboxes" not in json.dumps(stage.slack.modal(ADMIN).view)  # type: ignore[union-attr]
+        assert stage.sent_to_kayran() == []
+        assert recorded(stage) == []
+        [denial] = stage.denials()
+        assert (denial["user_id"], denial["step"], denial["channel_id"]) == (ADMIN, "submit", SCANS)
+
+    @pytest.mark.parametrize(
+        "fault",
+        [Fault.hang(), Fault.http(500), Fault.error("user_not_found"), Fault.rate_limited(9)],
+        ids=str,
+    )
+    def test_slack_is_silent(self, stage: Stage, fault: Fault) -> None:
+        """Where Slack does not say who it is, the ticks stay, and it says so beneath them."""
+        stage.open_form()
+        stage.slack.faults.next("users.info", fault, None)
+
+        delivery = stage.save(ADMIN, mailStop=True, mailPause=True)
+        modal = stage.slack.modal(ADMIN)
+
+        assert delivery.error is None
+        assert delivery.seconds < 3.0
+        assert modal is not None
+        assert list(modal.errors.values()) == [words.slack_silent_at_submit()]
+        assert stage.ticked() == {"mailStop", "mailPause"}
+        assert stage.sent_to_kayran() == []
+        stage.slack.faults.clear()
+        stage.slack.submit(ADMIN)
+        assert stage.slack.modal(ADMIN) is None
+
+
+class TestBeforeTheAck:
+    """What Slack has been told is accepted is on record."""
+
+    def test_it_is_on_record_when_the_form_closes(self, stage: Stage) -> None:
+        """Who, where, before, after, number: all there before anything is sent."""
+        stage.kayran.set_flag("mailDelete", True)
+        stage.kayran.next("hang", function=UPDATE)
+        stage.open_form()
+
+        stage.save(ADMIN, mailStop=True)
+        [change] = recorded(stage)
+
+        assert stage.slack.modal(ADMIN) is None
+        assert (change.number, change.outcome) == (1, None)
+        assert (change.asker.user, change.asker.role) == (ADMIN, "admin")
+        assert change.place.channel == SCANS
+        assert change.before["mailStop"] is False
+        assert change.before["mailDelete"] is True
+        assert change.before["mailPause"] is None
+        assert change.wanted.on == {"mailStop", "mailDelete"}
+        stage.let_kayran_go_on()
+
+    def test_kayran_can_not_hold_it_up(self, stage: Stage) -> None:
+        """A Kayran that hangs is not waited for longer than a person would, and Slack even less."""
+        stage.open_form()
+        stage.kayran.next("hang", function=PROFILE)
+
+        delivery = stage.save(ADMIN, mailStop=True)
+
+        assert delivery.error is None
+        assert delivery.seconds < 2.5
+        assert stage.slack.modal(ADMIN) is None
+
+    def test_the_record_is_out_of_reach(self, stage: Stage) -> None:
+        """Then nothing is saved, it says so beneath the ticks, and they can be saved later."""
+        stage.open_form()
+
+        with stage.record_locked():
+            delivery = stage.save(ADMIN, mailStop=True)
+            modal = stage.slack.modal(ADMIN)
+            assert modal is not None
+            errors = dict(modal.errors)
+
+        assert delivery.error is None
+        assert delivery.seconds < 3.0
+        assert list(errors.values()) == [words.record_away_at_submit()]
+        assert stage.ticked() == {"mailStop"}
+        stage.slack.submit(ADMIN)
+        assert stage.slack.modal(ADMIN) is None
+        stage.wait_for(stage.results, "the result")
+        assert len(stage.sent_to_kayran()) == 1
+
+    def test_the_bot_is_busy(self, stage: Stage) -> None:
+        """Where there is no room the ticks stay, and it says so beneath them."""
+        stage.open_form()
+        stage.bot._side.close(1)
+
+        delivery = stage.save(ADMIN, mailStop=True)
+        modal = stage.slack.modal(ADMIN)
+
+        assert delivery.error is None
+        assert modal is not None
+        assert list(modal.errors.values()) == [words.busy_at_submit()]
+        assert stage.ticked() == {"mailStop"}
+        assert recorded(stage) == []
+
+
+class TestTheSameFormTwice:
+    """Slack's "trouble connecting, try again", and fingers that press twice, make one change."""
+
+    def test_one_after_the_other(self, stage: Stage) -> None:
+        """The second gets the first one's answer, also after it was carried out."""
+        stage.open_form()
+        stage.slack.tick(ADMIN, mailStop=True)
+        payload = stage.slack.submission(ADMIN)
+        stage.slack.submit(ADMIN)
+        stage.wait_for(stage.results, "the result")
+
+        again = [self.deliver(stage, payload) for _ in range(2)]
+
+        assert [(delivery.status, delivery.body) for delivery in again] == [(200, "")] * 2
+        assert len(recorded(stage)) == 1
+        assert len(stage.sent_to_kayran()) == 1
+        assert len(stage.parents()) == 1
+
+    def test_at_the_same_instant(self, stage: Stage) -> None:
+        """Four at once are one change, and all four are told that it was taken."""
+        stage.open_form()
+        stage.slack.tick(ADMIN, mailStop=True)
+        payload = stage.slack.submission(ADMIN)
+
+        taken = together(*[lambda: self.deliver(stage, payload)] * 4)
+        stage.wait_for(stage.results, "the result")
+
+        assert [(delivery.status, delivery.body) for delivery in taken] == [(200, "")] * 4
+        assert len(recorded(stage)) == 1
+        assert len(stage.sent_to_kayran()) == 1
+
+    def test_while_the_first_one_is_carried_out(self, stage: Stage) -> None:
+        """The second still counts as the first, though Kayran shows the change by then."""
+        stage.open_form()
+        stage.slack.tick(ADMIN, mailStop=True)
+        payload = stage.slack.submission(ADMIN)
+        reads = len(stage.kayran.calls_of(PROFILE))
+        stage.kayran.next("slow", function=PROFILE, seconds=0.8)
+
+        def first() -> Delivery:
+            stage.kayran.wait_for_call(PROFILE, n=reads + 1)
+            delivery = self.deliver(stage, payload)
+            stage.wait_for(stage.results, "the result")
+            return delivery
+
+        taken = together(lambda: self.deliver(stage, payload), first)
+
+        assert [(delivery.status, delivery.body) for delivery in taken] == [(200, "")] * 2
+        assert len(recorded(stage)) == 1
+
+    def test_with_other_ticks(self, stage: Stage) -> None:
+        """The same form with another box ticked is another wish: it comes back with the first one
+        as what is true now.
+        """
+        stage.open_form()
+        stage.slack.tick(ADMIN, mailStop=True)
+        first = stage.slack.submission(ADMIN)
+        self.deliver(stage, first)
+        stage.wait_for(stage.results, "the result")
+
+        stage.save(ADMIN, mailDelete=True)
+
+        assert words.came_back() in stage.form_texts()
+        assert stage.ticked() == {"mailStop", "mailDelete"}
+        assert f"Change 1 by <@{ADMIN}>" in stage.form_texts()
+        assert len(recorded(stage)) == 1
+
+    def deliver(self, stage: Stage, payload: dict[str, Any]) -> Delivery:
+        """The same payload once more."""
+        return stage.slack.deliver({"payload": json.dumps(payload)})
+
+
+class TestSomebodyElseWasThere:
+    """Nobody saves what they did not see."""
+
+    def test_another_ones_change(self, stage: Stage) -> None:
+        """The form comes back with what is true now, the person's ticks laid over it, and a line that
+        says who, when, and what.
+        """
+        stage.open_form(ADMIN)
+        ids = block_ids(stage, ADMIN)
+        stage.change(SECOND_ADMIN, mailStop=True, mailPause=True)
+
+        delivery = stage.save(ADMIN, mailQueue=True)
+
+        assert delivery.error is None
+        assert stage.ticked(ADMIN) == {"mailStop", "mailPause", "mailQueue"}
+        assert block_ids(stage, ADMIN).isdisjoint(ids)
+        said = stage.form_texts(ADMIN)
+        assert words.came_back() in said
+        assert f"• Change 1 by <@{SECOND_ADMIN}>, <!date^" in said
+        assert "Pause not known → on" in said
+        assert "Stop off → on" in said
+        assert len(stage.sent_to_kayran()) == 1
+
+    def test_saving_the_form_that_came_back(self, stage: Stage) -> None:
+        """It is based on what is true now, so that it is taken, and sets both people's boxes."""
+        stage.open_form(ADMIN)
+        stage.change(SECOND_ADMIN, mailStop=True)
+        stage.save(ADMIN, mailQueue=True)
+
+        stage.slack.submit(ADMIN)
+        stage.wait_for(lambda: stage.results()[1:], "the second result")
+
+        assert stage.slack.modal(ADMIN) is None
+        on = {p for p, value in stage.sent_to_kayran()[1].items() if value == "on"}
+        assert on == {"mailStop", "mailQueue"}
+        assert [change.number for change in recorded(stage)] == [1, 2]
+
+    def test_it_may_come_back_more_than_once(self, stage: Stage) -> None:
+        """As often as something happened meanwhile, each time with what is new."""
+        stage.open_form(ADMIN)
+        stage.change(SECOND_ADMIN, mailStop=True)
+        stage.save(ADMIN, mailQueue=True)
+        stage.change(OWNER, mailDelete=True)
+
+        stage.slack.submit(ADMIN)
+
+        said = stage.form_texts(ADMIN)
+        assert f"Change 2 by <@{OWNER}>" in said
+        assert f"Change 1 by <@{SECOND_ADMIN}>" not in said
+        assert stage.ticked(ADMIN) == {"mailStop", "mailDelete", "mailQueue"}
+
+    def test_the_person_had_unticked_what_another_ticked(self, stage: Stage) -> None:
+        """A box the person touched stays as they left it, a box they did not is as it is now."""
+        stage.kayran.set_flag("mailStop", True)
+        stage.kayran.set_flag("mailDelete", True)
+        stage.open_form(ADMIN)
+        stage.change(SECOND_ADMIN, mailQueue=True, mailDelete=False)
+
+        stage.save(ADMIN, mailStop=False)
+
+        assert stage.ticked(ADMIN) == {"mailQueue"}
+
+    def test_an_edit_in_kayran(self, stage: Stage) -> None:
+        """What was changed in Kayran's own pages brings the form back too, and says so."""
+        stage.open_form(ADMIN)
+        stage.kayran.set_flag("mailStop", True)
+
+        stage.save(ADMIN, mailQueue=True)
+
+        assert "• In Kayran itself: Stop off → on" in stage.form_texts(ADMIN)
+        assert stage.ticked(ADMIN) == {"mailStop", "mailQueue"}
+        assert recorded(stage) == []
+        stage.slack.submit(ADMIN)
+        assert stage.slack.modal(ADMIN) is None
+
+    def test_an_edit_in_kayran_that_can_not_be_read(self, stage: Stage) -> None:
+        """What Kayran does not report can't be noticed, and does not stand in the way."""
+        stage.open_form(ADMIN)
+        stage.kayran.set_flag("mailPause", True)
+
+        stage.save(ADMIN, mailQueue=True)
+
+        assert stage.slack.modal(ADMIN) is None
+
+    def test_somebody_wanted_the_same(self, stage: Stage) -> None:
+        """What another changed meanwhile comes back also where it is what one wanted oneself."""
+        stage.open_form(ADMIN)
+        stage.change(SECOND_ADMIN, mailStop=True)
+
+        stage.save(ADMIN, mailStop=True)
+
+        assert words.came_back() in stage.form_texts(ADMIN)
+        assert stage.ticked(ADMIN) == {"mailStop"}
+
+    def test_a_change_that_changed_nothing(self, stage: Stage) -> None:
+        """A change meanwhile that left everything as the form showed it is no reason to come back."""
+        stage.change(OWNER)
+        stage.open_form(ADMIN)
+        stage.change(SECOND_ADMIN)
+
+        stage.save(ADMIN, mailStop=True)
+
+        assert stage.slack.modal(ADMIN) is None
+
+    @pytest.mark.parametrize("answer", ["refuse", "refuse-connections"])
+    def test_a_change_that_fell_through(self, brisk_stage: Stage, answer: str) -> None:
+        """A refused or failed change meanwhile is no reason to come back."""
+        stage = brisk_stage
+        stage.open_form(ADMIN)
+        stage.open_form(SECOND_ADMIN)
+        stage.slack.tick(SECOND_ADMIN, mailStop=True)
+        if answer == "refuse":
+            stage.kayran.next(answer, function=UPDATE)
+        else:
+            stage.kayran.refuse_connections()
+        stage.slack.submit(SECOND_ADMIN)
+        stage.wait_for(stage.results, "the result")
+        stage.kayran.clear()
+
+        stage.save(ADMIN, mailQueue=True)
+
+        assert stage.slack.modal(ADMIN) is None
+        stage.wait_for(lambda: stage.results()[1:], "the result")
+        outcomes = [change.outcome for change in recorded(stage)]
+        assert outcomes[0] in (Outcome.REFUSED, Outcome.FAILED)
+        assert outcomes[1] is Outcome.APPLIED
+
+    def test_a_change_that_is_on_its_way(self, stage: Stage) -> None:
+        """A change that was accepted and is not through yet brings the form back as well."""
+        stage.open_form(ADMIN)
+        stage.open_form(SECOND_ADMIN)
+        stage.kayran.next("hang", function=UPDATE)
+        stage.save(SECOND_ADMIN, mailStop=True)
+        stage.kayran.wait_for_call(UPDATE)
+
+        stage.save(ADMIN, mailQueue=True)
+
+        said = stage.form_texts(ADMIN)
+        assert f"Change 1 by <@{SECOND_ADMIN}>" in said
+        assert ", on its way: " in said
+        assert "is on its way to Kayran; the ticks show what it sets." in said
+        assert stage.ticked(ADMIN) == {"mailStop", "mailQueue"}
+        stage.let_kayran_go_on()
+
+    def test_a_form_based_on_a_change_that_then_fell_through(self, stage: Stage) -> None:
+        """It showed what never came to be: it comes back, and says that it did not take effect."""
+        stage.kayran.next("hang", function=UPDATE)
+        stage.kayran.next("refuse", function=UPDATE)
+        stage.open_form(OWNER)
+        stage.save(OWNER, mailDelete=True)
+        stage.kayran.wait_for_call(UPDATE)
+        stage.open_form(SECOND_ADMIN)
+        stage.save(SECOND_ADMIN, mailStop=True)
+        stage.open_form(ADMIN)
+        assert stage.ticked(ADMIN) == {"mailDelete", "mailStop"}
+        stage.let_kayran_go_on()
+        stage.wait_for(lambda: stage.results()[1:], "the refusal")
+
+        stage.save(ADMIN, mailQueue=True)
+
+        said = stage.form_texts(ADMIN)
+        assert f"• Change 2 by <@{SECOND_ADMIN}>" in said
+        assert ": did not take effect" in said
+        assert "In Kayran itself" not in said
+        assert stage.ticked(ADMIN) == {"mailDelete", "mailQueue"}
+
+    def test_two_submits_at_one_instant(self, stage: Stage) -> None:
+        """One is accepted, the other gets its form back; saved again, it is the next change."""
+        users = (ADMIN, SECOND_ADMIN, OWNER, PRIMARY_OWNER)
+        boxes = ("mailStop", "mailQueue", "mailPause", "mailDelete")
+        for user, box in zip(users, boxes, strict=True):
+            stage.open_form(user)
+            stage.slack.tick(user, **{box: True})
+
+        together(*[lambda user=user: stage.slack.submit(user) for user in users])
+        left = [user for user in users if stage.slack.modal(user)]
+
+        assert len(left) == 3
+        assert len(recorded(stage)) == 1
+        for user in left:
+            assert words.came_back() in stage.form_texts(user)
+            stage.slack.submit(user)
+            if stage.slack.modal(user):  # The ones before came in between.
+                stage.slack.submit(user)
+        stage.wait_for(lambda: stage.results()[3:], "four results")
+        assert [change.number for change in recorded(stage)] == [1, 2, 3, 4]
+        assert {p for p, on in stage.kayran.flags.items() if on} == set(boxes)
+
+    def test_nothing_happened(self, stage: Stage) -> None:
+        """Two people one after the other, each on a fresh form, never see it come back."""
+        for user, box in ((ADMIN, "mailStop"), (SECOND_ADMIN, "mailPause"), (ADMIN, "mailStatus")):
+            stage.change(user, SCANS, **{box: True})
+
+        assert [change.number for change in recorded(stage)] == [1, 2, 3]
+        assert {p for p, on in stage.kayran.flags.items() if on} == {
+            "mailStop",
+            "mailPause",
+            "mailStatus",
+        }
+
+
+def test_the_form_is_saved_by_somebody_who_never_opened_it(stage: Stage) -> None:
+    """Who submits is who Slack says, whoever's form it was."""
+    stage.open_form(ADMIN)
+    stage.slack.tick(ADMIN, mailStop=True)
+    payload = stage.slack.submission(ADMIN)
+    member = payload["user"] | {"id": MEMBER, "name": "elif"}
+
+    stage.slack.deliver({"payload": json.dumps(payload | {"user": member})})
+
+    assert stage.sent_to_kayran() == []
+    assert stage.denials()[0]["user_id"] == MEMBER
+    assert recorded(stage) == []
+
+
+def test_every_box_can_be_changed(stage: Stage) -> None:
+    """Each of the nine, one change after the other, on and off again."""
+    for on in (True, False):
+        for parameter in PARAMETERS:
+            stage.change(ADMIN, SCANS, **{parameter: on})
+            assert stage.kayran.flags[parameter] is on
+
+    assert len(stage.sent_to_kayran()) == 18

@@ -1,0 +1,681 @@
+"""The buttons in the thread: undo and try again, by whom, once, and what happens when things have
+moved on.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from bot.changes import Change, Origin, Outcome
+from bot.sandbox import payloads
+from bot.sandbox.cast import (
+    ADMIN,
+    ARCHIVED,
+    BOARD,
+    GUEST,
+    MEMBER,
+    OTHER_TEAM,
+    OWNER,
+    SCANS,
+    SECOND_ADMIN,
+    STRANGER,
+)
+from bot.sandbox.faults import Fault
+from bot.sandbox.kayran import PROFILE, UPDATE
+from bot.sandbox.workspace import Ephemeral, Message
+from bot.slack import words
+from bot.slack.report import TRY_AGAIN_ACTION_ID, UNDO_ACTION_ID
+from tests.stage import Stage
+
+
+def recorded(stage: Stage, number: int) -> Change:
+    """A change on record."""
+    with stage.records() as records:
+        change = records.change(number)
+    assert change is not None
+    return change
+
+
+def buttons(message: Message | Ephemeral) -> list[str]:
+    """The ids of a message's buttons."""
+    return [
+        element["action_id"]
+        for block in message.blocks
+        if block["type"] == "actions"
+        for element in block["elements"]
+    ]
+
+
+def applied(stage: Stage, **ticks: bool) -> Message:
+    """The result of a change that was applied: Stop and Completed on, unless said otherwise."""
+    return stage.change(ADMIN, SCANS, **(ticks or {"mailStop": True, "mailCompleted": True}))
+
+
+def refused(stage: Stage) -> Message:
+    """The result of a change that Kayran refused."""
+    stage.kayran.next("refuse", function=UPDATE)
+    return applied(stage)
+
+
+def result_of(stage: Stage, number: int, channel: str = SCANS) -> Message:
+    """The result of the change of that number, once it is there."""
+
+    def look() -> Message | None:
+        return next((m for m in stage.results(channel) if f"hange {number} " in m.text[:60]), None)
+
+    return stage.wait_for(look, f"the result of change {number}")
+
+
+def told(stage: Stage, user: str) -> str:
+    """The last thing only this person was told, once something was."""
+    return stage.wait_for(lambda: stage.private_words(user), "a private word")[-1]
+
+
+def on(stage: Stage) -> set[str]:
+    """What is on in Kayran."""
+    return {parameter for parameter, value in stage.kayran.flags.items() if value}
+
+
+class TestUndo:
+    """Back to what the form showed before."""
+
+    def test_it_is_undone_in_the_same_thread(self, stage: Stage) -> None:
+        """Before comes back as a change of its own, told in the thread that the button is in."""
+        stage.kayran.set_flag("mailDelete", True)
+        first = applied(stage, mailStop=True, mailDelete=False, mailPause=True)
+
+        delivery = stage.press(first, UNDO_ACTION_ID, SECOND_ADMIN)
+        second = result_of(stage, 2)
+
+        assert (delivery.status, delivery.body, first.trouble) == (200, "", False)
+        assert on(stage) == {"mailDelete"}
+        assert second.thread_ts == first.thread_ts
+        assert len(stage.parents()) == 1
+        assert f"Undo, asked for by <@{SECOND_ADMIN}>." in second.text
+        assert "• *Stop*: on → off (confirmed)" in second.text
+        assert "• *Delete*: off → on (confirmed)" in second.text
+        change = recorded(stage, 2)
+        assert (change.origin, change.origin_change, change.number) == (Origin.UNDO, 1, 2)
+        assert change.asker.user == SECOND_ADMIN
+
+    def test_the_used_button_goes(self, stage: Stage) -> None:
+        """The message says who used it, and keeps all that it said."""
+        first = applied(stage)
+        said = first.text
+
+        stage.press(first, UNDO_ACTION_ID, OWNER)
+        result_of(stage, 2)
+
+        assert buttons(first) == []
+        assert first.text == f"{said}\nUndo was asked for by <@{OWNER}> as change 2."
+
+    def test_a_button_that_does_not_go_at_once(self, stage: Stage) -> None:
+        """A Slack that won't change the message holds up nothing that people wait for; the button
+        goes afterwards.
+        """
+        first = applied(stage)
+        stage.eventually(stage.all_is_told, "everything to be told")
+        stage.slack.faults.next("chat.update", Fault.error("internal_error"))
+
+        stage.press(first, UNDO_ACTION_ID)
+
+        # Before anything is tried again later.
+        [second] = stage.wait_for(lambda: stage.results()[1:], "the undo's result", 3.0)
+        assert "*Change 2 is applied.*" in second.text
+        stage.eventually(lambda: buttons(first) == [], "the button to go")
+
+    def test_an_undo_can_be_undone(self, stage: Stage) -> None:
+        """Its own result has the button, and brings back what was undone."""
+        first = applied(stage)
+        stage.press(first, UNDO_ACTION_ID)
+
+        stage.press(result_of(stage, 2), UNDO_ACTION_ID)
+        third = result_of(stage, 3)
+
+        assert on(stage) == {"mailStop", "mailCompleted"}
+        assert third.thread_ts == first.thread_ts
+
+    def test_a_second_press(self, stage: Stage) -> None:
+        """Whoever presses a button that was used is told by whom, and nothing happens."""
+        first = applied(stage)
+        blocks = json.loads(json.dumps(first.blocks))
+        stage.press(first, UNDO_ACTION_ID, OWNER)
+        result_of(stage, 2)
+        first.blocks[:] = blocks  # As a client shows it that has not caught up.
+
+        stage.press(first, UNDO_ACTION_ID, ADMIN)
+
+        assert told(stage, ADMIN) == (
+            f"Nothing was done: undo was asked for by <@{OWNER}> as change 2."
+        )
+        assert len(stage.sent_to_kayran()) == 2
+
+    @pytest.mark.parametrize("users", [(ADMIN, ADMIN), (ADMIN, SECOND_ADMIN)], ids=str)
+    def test_two_presses_at_once(self, stage: Stage, users: tuple[str, str]) -> None:
+        """One of them makes the change; the other is told, and nothing is done twice."""
+        first = applied(stage)
+        # Both have been let in before either is carried out.
+        stage.kayran.next("slow", times=2, function=PROFILE, seconds=0.2)
+        start = threading.Barrier(2)
+
+        def press(user: str) -> None:
+            start.wait()
+            stage.press(first, UNDO_ACTION_ID, user)
+
+        threads = [threading.Thread(target=press, args=(user,)) for user in users]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        result_of(stage, 2)
+        words_of_both = stage.wait_for(
+            lambda: [w for user in set(users) for w in stage.private_words(user)], "a private word"
+        )
+
+        assert len(words_of_both) == 1
+        assert words_of_both[0].startswith("Nothing was done: undo was asked for by")
+        assert len(stage.sent_to_kayran()) == 2
+
+    def test_a_press_while_anothers_is_carried_out(self, stage: Stage) -> None:
+        """Who is a moment later is told so, and gets no form to undo it once more."""
+        first = applied(stage)
+        reads = len(stage.kayran.calls_of(PROFILE))
+        stage.kayran.next("slow", function=PROFILE, seconds=0.5)
+        stage.press(first, UNDO_ACTION_ID, ADMIN)
+        stage.kayran.wait_for_call(PROFILE, n=reads + 1)
+
+        stage.press(first, UNDO_ACTION_ID, OWNER)
+
+        assert told(stage, ADMIN) == (
+            f"Nothing was done: undo was asked for by <@{OWNER}> as change 2."
+        )
+        assert stage.slack.modal(ADMIN) is None
+        assert len(stage.sent_to_kayran()) == 2
+
+    def test_what_was_not_known_before(self, stage: Stage) -> None:
+        """What no form showed ticked goes back to not ticked."""
+        first = applied(stage, mailPause=True)
+
+        stage.press(first, UNDO_ACTION_ID)
+        result_of(stage, 2)
+
+        assert on(stage) == set()
+
+    def test_nothing_to_undo(self, stage: Stage) -> None:
+        """A change that changed nothing has no button."""
+        stage.change(ADMIN, mailStop=True)
+
+        assert buttons(stage.change(ADMIN)) == []
+
+    def test_it_fails(self, brisk_stage: Stage) -> None:
+        """An undo that Kayran refuses is told as that, and can be tried again."""
+        first = applied(brisk_stage)
+        brisk_stage.kayran.next("refuse", function=UPDATE)
+
+        brisk_stage.press(first, UNDO_ACTION_ID)
+        second = result_of(brisk_stage, 2)
+
+        assert "refused by Kayran" in second.text
+        assert buttons(second) == [TRY_AGAIN_ACTION_ID]
+        assert on(brisk_stage) == {"mailStop", "mailCompleted"}
+        brisk_stage.press(second, TRY_AGAIN_ACTION_ID)
+        assert "*Change 3 is applied.*" in result_of(brisk_stage, 3).text
+        assert on(brisk_stage) == set()
+
+
+class TestUndoWhenSomethingCameAfter:
+    """Then it is proposed in the form, over what is true now."""
+
+    def proposal(self, stage: Stage, message: Message, user: str = ADMIN) -> str:
+        """What the form says that the button opened."""
+        stage.press(message, UNDO_ACTION_ID, user)
+        stage.wait_for(lambda: stage._ended(user), "the form")
+        return stage.form_texts(user)
+
+    def test_another_change(self, stage: Stage) -> None:
+        """What the change changed is back, what others set since stays, and it says so."""
+        first = applied(stage, mailStop=True)
+        stage.change(SECOND_ADMIN, mailDelete=True)
+
+        said = self.proposal(stage, first)
+
+        assert "*Something was changed after change 1.*" in said
+        assert stage.ticked() == {"mailDelete"}
+        assert len(stage.sent_to_kayran()) == 2
+
+    def test_an_edit_in_kayran(self, stage: Stage) -> None:
+        """An edit in Kayran's own pages counts as well."""
+        first = applied(stage, mailStop=True)
+        stage.kayran.set_flag("mailDelete", True)
+
+        said = self.proposal(stage, first)
+
+        assert "*Something was changed after change 1.*" in said
+        assert on(stage) == {"mailStop", "mailDelete"}
+
+    def test_saving_the_proposal(self, stage: Stage) -> None:
+        """Saved, it is the undo: in the same thread, and the button goes."""
+        first = applied(stage, mailStop=True)
+        stage.change(SECOND_ADMIN, mailDelete=True)
+        self.proposal(stage, first)
+
+        stage.save(ADMIN, mailDelete=True)
+        third = result_of(stage, 3)
+
+        assert stage.slack.modal(ADMIN) is None
+        assert on(stage) == {"mailDelete"}
+        assert third.thread_ts == first.thread_ts
+        assert "Undo, asked for by" in third.text
+        assert buttons(first) == []
+        change = recorded(stage, 3)
+        assert (change.origin, change.origin_change) == (Origin.UNDO, 1)
+
+    def test_the_proposal_comes_back_too(self, stage: Stage) -> None:
+        """What happens while it is open brings it back like any form, and it is still the undo."""
+        first = applied(stage, mailStop=True)
+        stage.change(SECOND_ADMIN, mailDelete=True)
+        self.proposal(stage, first)
+        stage.change(OWNER, mailQueue=True)
+
+        stage.slack.submit(ADMIN)
+
+        assert words.came_back() in stage.form_texts()
+        assert f"Change 3 by <@{OWNER}>" in stage.form_texts()
+        stage.slack.submit(ADMIN)
+        assert stage.slack.modal(ADMIN) is None
+        result_of(stage, 4)
+        assert recorded(stage, 4).origin is Origin.UNDO
+
+    def test_a_proposal_that_is_closed(self, stage: Stage) -> None:
+        """Whoever closes it has done nothing; the button is still there."""
+        first = applied(stage, mailStop=True)
+        stage.change(SECOND_ADMIN, mailDelete=True)
+        self.proposal(stage, first)
+
+        stage.slack.close(ADMIN)
+
+        assert buttons(first) == [UNDO_ACTION_ID]
+        assert on(stage) == {"mailStop", "mailDelete"}
+
+    def test_slack_does_not_open_the_proposal(self, stage: Stage) -> None:
+        """It says so, with no other button than the one that is still there, which may be pressed
+        again.
+        """
+        first = applied(stage, mailStop=True)
+        stage.change(SECOND_ADMIN, mailDelete=True)
+        stage.slack.faults.next("views.open", Fault.error("expired_trigger_id"))
+
+        stage.press(first, UNDO_ACTION_ID)
+
+        assert told(stage, ADMIN) == words.trigger_expired()
+        assert stage.slack.workspace.ephemerals(ADMIN)[-1].blocks == []
+        assert buttons(first) == [UNDO_ACTION_ID]
+        assert "*Something was changed after change 1.*" in self.proposal(stage, first)
+
+    def test_a_change_that_fell_through_does_not_count(self, stage: Stage) -> None:
+        """A refused change after it stands in no undo's way."""
+        first = applied(stage, mailStop=True)
+        stage.kayran.next("refuse", function=UPDATE)
+        stage.change(SECOND_ADMIN, mailDelete=True)
+
+        stage.press(first, UNDO_ACTION_ID)
+
+        assert "*Change 3 is applied.*" in result_of(stage, 3).text
+        assert on(stage) == set()
+
+
+class TestTryAgain:
+    """What did not go through, once more."""
+
+    def test_after_a_refusal(self, stage: Stage) -> None:
+        """The same nine as a new change, in the same thread."""
+        first = refused(stage)
+
+        stage.press(first, TRY_AGAIN_ACTION_ID, SECOND_ADMIN)
+        second = result_of(stage, 2)
+
+        sent = stage.sent_to_kayran()
+        assert sent[0] == sent[1]
+        assert "*Change 2 is applied.* Another try, asked for by" in second.text
+        assert second.thread_ts == first.thread_ts
+        assert buttons(first) == []
+        assert first.text.endswith(f"Another try was asked for by <@{SECOND_ADMIN}> as change 2.")
+        assert recorded(stage, 2).origin is Origin.TRY_AGAIN
+
+    def test_after_a_failure(self, brisk_stage: Stage) -> None:
+        """Once Kayran can be reached again."""
+        stage = brisk_stage
+        stage.open_form()
+        stage.kayran.refuse_connections()
+        stage.save(ADMIN, mailStop=True)
+        first = result_of(stage, 1)
+        assert "nothing was sent" in first.text
+        stage.kayran.clear()
+
+        stage.press(first, TRY_AGAIN_ACTION_ID)
+
+        assert "*Change 2 is applied.*" in result_of(stage, 2).text
+        assert on(stage) == {"mailStop"}
+
+    def test_after_an_unclear_end(self, brisk_stage: Stage) -> None:
+        """Also where it may have been applied: to send it twice does no harm."""
+        stage = brisk_stage
+        stage.kayran.next("html", function=UPDATE)
+        first = applied(stage, mailPause=True)
+        assert "It is not certain whether change 1 took effect." in first.text
+
+        stage.press(first, TRY_AGAIN_ACTION_ID)
+
+        assert "*Change 2 is applied.*" in result_of(stage, 2).text
+        assert on(stage) == {"mailPause"}
+
+    def test_an_unclear_end_that_was_applied(self, brisk_stage: Stage) -> None:
+        """A try again after what did take effect, unseen, is a change like any other."""
+        stage = brisk_stage
+        stage.kayran.next("wrong-function", function=UPDATE)
+        first = applied(stage, mailPause=True)
+
+        stage.press(first, TRY_AGAIN_ACTION_ID)
+
+        assert "*Change 2 is applied.*" in result_of(stage, 2).text
+        assert on(stage) == {"mailPause"}
+
+    def test_it_fails_again(self, stage: Stage) -> None:
+        """Each try is told, and has a button of its own."""
+        first = refused(stage)
+        stage.kayran.next("refuse", function=UPDATE, reason="Still not")
+
+        stage.press(first, TRY_AGAIN_ACTION_ID)
+        second = result_of(stage, 2)
+
+        assert "Kayran's words: Still not" in second.text
+        assert buttons(second) == [TRY_AGAIN_ACTION_ID]
+        assert buttons(first) == []
+
+    def test_when_something_came_after(self, stage: Stage) -> None:
+        """Then what it would repeat is laid over what is true now, in the form."""
+        first = refused(stage)
+        stage.change(SECOND_ADMIN, mailDelete=True)
+
+        stage.press(first, TRY_AGAIN_ACTION_ID)
+        stage.wait_for(lambda: stage._ended(ADMIN), "the form")
+
+        assert "with what would repeat change 1 laid over it" in stage.form_texts()
+        assert stage.ticked() == {"mailStop", "mailCompleted", "mailDelete"}
+        stage.slack.submit(ADMIN)
+        result_of(stage, 3)
+        assert recorded(stage, 3).origin is Origin.TRY_AGAIN
+        assert buttons(first) == []
+
+    def test_twice(self, stage: Stage) -> None:
+        """A second press of one's own is told what became of the first."""
+        first = refused(stage)
+        blocks = json.loads(json.dumps(first.blocks))
+        stage.press(first, TRY_AGAIN_ACTION_ID)
+        result_of(stage, 2)
+        first.blocks[:] = blocks
+
+        stage.press(first, TRY_AGAIN_ACTION_ID)
+
+        assert told(stage, ADMIN).startswith("Nothing was done: another try was asked for by")
+        assert len(stage.sent_to_kayran()) == 2
+
+
+class TestWhoMay:
+    """Asked again at every button."""
+
+    @pytest.mark.parametrize(
+        ("fields", "why"),
+        [
+            ({"is_admin": False}, "You are a member."),
+            ({"is_admin": 1}, "You are a member."),
+            ({"is_restricted": True}, "You are a guest in this workspace."),
+            ({"deleted": True}, "Your account is deactivated."),
+            ({"team_id": OTHER_TEAM}, "Your account belongs to another workspace."),
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("action", [UNDO_ACTION_ID, TRY_AGAIN_ACTION_ID])
+    def test_a_role_that_was_lost(
+        self, stage: Stage, action: str, fields: dict[str, Any], why: str
+    ) -> None:
+        """Whoever may no longer is told so, alone; nothing is asked of Kayran, and it is on record."""
+        message = applied(stage) if action == UNDO_ACTION_ID else refused(stage)
+        calls = len(stage.kayran.calls)
+        stage.slack.workspace.change_person(ADMIN, **fields)
+
+        delivery = stage.press(message, action)
+
+        assert delivery.status == 200
+        assert why in told(stage, ADMIN)
+        assert len(stage.kayran.calls) == calls
+        assert buttons(message) == [action]
+        [denial] = stage.denials()
+        assert denial["user_id"] == ADMIN
+        assert denial["step"] == ("undo" if action == UNDO_ACTION_ID else "try_again")
+
+    @pytest.mark.parametrize("user", [MEMBER, GUEST, STRANGER])
+    def test_others_in_the_channel(self, stage: Stage, user: str) -> None:
+        """Everybody sees the button; who may not is told so. A stranger's team is not the app's."""
+        message = applied(stage)
+        calls = len(stage.kayran.calls)
+
+        stage.press(message, UNDO_ACTION_ID, user)
+
+        assert "Ask one of them to make the change." in told(stage, user)
+        assert stage.slack.modal(user) is None
+        assert len(stage.kayran.calls) == calls
+        assert stage.denials()[0]["user_id"] == user
+
+    def test_slack_does_not_say(self, stage: Stage) -> None:
+        """No answer is a no, that says to try again; the button stays."""
+        message = applied(stage)
+        stage.slack.faults.next("users.info", Fault.http(500), None)
+
+        stage.press(message, UNDO_ACTION_ID)
+
+        assert "Slack did not say who you are in time" in told(stage, ADMIN)
+        assert buttons(message) == [UNDO_ACTION_ID]
+        assert len(stage.sent_to_kayran()) == 1
+
+
+class TestWhereTheChannelIsClosed:
+    """Buttons in what only one person sees, and in direct messages."""
+
+    def private(self, stage: Stage, number: int, channel: str) -> Ephemeral:
+        """The result that came by a ``response_url``."""
+
+        def look() -> Ephemeral | None:
+            seen = stage.slack.workspace.ephemerals(ADMIN, channel)
+            return next((e for e in seen if f"hange {number} " in e.text[:60]), None)
+
+        return stage.wait_for(look, f"the private result of change {number}")
+
+    @pytest.mark.parametrize("channel", [BOARD, ARCHIVED])
+    def test_undo_in_a_message_only_one_sees(self, stage: Stage, channel: str) -> None:
+        """It is undone, told the same way, and the used button goes."""
+        stage.open_form(ADMIN, channel)
+        stage.save(ADMIN, mailStop=True)
+        first = self.private(stage, 1, channel)
+
+        stage.slack.press_ephemeral(ADMIN, first.id, UNDO_ACTION_ID)
+        second = self.private(stage, 2, channel)
+
+        assert on(stage) == set()
+        assert "This comes here because" in second.text
+        stage.eventually(lambda: buttons(first) == [], "the button to go")
+        assert first.text.endswith(f"Undo was asked for by <@{ADMIN}> as change 2.")
+
+    def test_undo_in_a_direct_message(self, stage: Stage) -> None:
+        """The result hangs on the message with the button."""
+        stage.slack.faults.next("response_url", Fault.http(404))
+        stage.open_form(ADMIN, BOARD)
+        stage.save(ADMIN, mailStop=True)
+        dm = stage.slack.workspace.app_dm(ADMIN).id
+        [first] = stage.wait_for(lambda: stage.slack.workspace.messages(dm), "a direct message")
+
+        stage.slack.press(ADMIN, dm, first.ts, UNDO_ACTION_ID)
+        second = result_of(stage, 2, dm)
+
+        assert on(stage) == set()
+        assert second.thread_ts == first.ts
+        stage.eventually(lambda: buttons(first) == [], "the button to go")
+
+    def test_a_proposal_from_a_message_only_one_sees(self, stage: Stage) -> None:
+        """Where something came after, the form opens from there as well."""
+        stage.open_form(ADMIN, BOARD)
+        stage.save(ADMIN, mailStop=True)
+        first = self.private(stage, 1, BOARD)
+        stage.change(SECOND_ADMIN, SCANS, mailDelete=True)
+
+        stage.slack.press_ephemeral(ADMIN, first.id, UNDO_ACTION_ID)
+        stage.wait_for(lambda: stage._ended(ADMIN), "the form")
+
+        assert "*Something was changed after change 1.*" in stage.form_texts()
+
+
+class TestButtonsThatAreNotWhatTheySay:
+    """Old ones, odd ones, forged ones: a sentence, and nothing happens."""
+
+    @pytest.mark.parametrize(
+        "value",
+        ["", "999", "-1", "1 OR 1=1", "x" * 2000, "9" * 19, "9" * 18, "\u0661"],
+    )
+    def test_an_odd_value(self, stage: Stage, value: str) -> None:
+        """What names no change of this bot's is taken for an older release's."""
+        message = applied(stage)
+
+        delivery = stage.slack.press(ADMIN, SCANS, message.ts, UNDO_ACTION_ID, value)
+
+        assert delivery.status == 200
+        assert told(stage, ADMIN) == words.older_release()
+        assert len(stage.sent_to_kayran()) == 1
+
+    @pytest.mark.parametrize(
+        ("made", "action"), [(applied, TRY_AGAIN_ACTION_ID), (refused, UNDO_ACTION_ID)]
+    )
+    def test_the_wrong_button_for_a_change(self, stage: Stage, made: Any, action: str) -> None:
+        """What was applied can't be tried again, and what was refused can't be undone."""
+        message = made(stage)
+        payload = self.payload(stage, message, action)
+
+        stage.slack.deliver({"payload": json.dumps(payload)})
+
+        assert told(stage, ADMIN) == words.older_release()
+        assert len(stage.sent_to_kayran()) == 1
+
+    def test_a_button_of_another_account(self, stage: Stage) -> None:
+        """A change of another Kayran account is not this bot's to undo."""
+        message = applied(stage)
+        with stage.records() as records:
+            engine = records._engine
+            with engine.begin() as connection:
+                connection.exec_driver_sql("UPDATE changes SET account = 'another'")
+
+        stage.press(message, UNDO_ACTION_ID)
+
+        assert told(stage, ADMIN) == words.older_release()
+        assert len(stage.sent_to_kayran()) == 1
+
+    @pytest.mark.parametrize("action", ["kayran_undo_v0", "x" * 255, "approve"])
+    def test_a_button_of_an_older_release(self, stage: Stage, action: str) -> None:
+        """An action this release does not know gets a sentence."""
+        payload = self.payload(stage, applied(stage), action)
+
+        delivery = stage.slack.deliver({"payload": json.dumps(payload)})
+
+        assert delivery.status == 200
+        assert told(stage, ADMIN) == words.older_release()
+
+    def test_a_shortcut_of_an_older_release(self, stage: Stage) -> None:
+        """A message shortcut this release does not have gets a sentence too."""
+        payload = self.payload(stage, applied(stage), "x") | {
+            "type": "message_action",
+            "callback_id": "kayran_shortcut_v0",
+        }
+        del payload["actions"]
+
+        delivery = stage.slack.deliver({"payload": json.dumps(payload)})
+
+        assert delivery.status == 200
+        assert told(stage, ADMIN) == words.older_release()
+
+    @pytest.mark.parametrize("gone", ["container", "message", "channel", "response_url", "team"])
+    def test_a_press_with_something_missing(self, stage: Stage, gone: str) -> None:
+        """What Slack leaves out is found elsewhere, or done without."""
+        message = applied(stage)
+        payload = self.payload(stage, message, UNDO_ACTION_ID)
+        del payload[gone]
+
+        delivery = stage.slack.deliver({"payload": json.dumps(payload)})
+
+        assert delivery.status == 200
+        assert result_of(stage, 2).thread_ts == message.thread_ts
+        assert on(stage) == set()
+
+    @pytest.mark.parametrize("gone", ["user", "actions"])
+    def test_a_press_by_nobody_or_of_nothing(self, stage: Stage, gone: str) -> None:
+        """Without these it is none of Slack's: a 4xx, and nothing happens."""
+        payload = self.payload(stage, applied(stage), UNDO_ACTION_ID)
+        del payload[gone]
+
+        delivery = stage.slack.deliver({"payload": json.dumps(payload)})
+
+        assert delivery.status == 400
+        assert len(stage.sent_to_kayran()) == 1
+
+    def payload(self, stage: Stage, message: Message, action: str) -> dict[str, Any]:
+        """A press of a button that may not be there, as Slack would send it."""
+        response_url = stage.slack._response_url(ADMIN, message.channel)
+        pressed = {"type": "button", "action_id": action, "block_id": "b", "value": "1"}
+        return payloads.action_in_message(
+            stage.slack.workspace, ADMIN, message, pressed, response_url
+        )
+
+
+def test_the_record_is_out_of_reach(stage: Stage) -> None:
+    """A button that can't be looked up says so, and can be pressed again."""
+    message = applied(stage)
+    with stage.record_locked():
+        stage.press(message, UNDO_ACTION_ID)
+        assert told(stage, ADMIN) == words.records_away()
+
+    stage.press(message, UNDO_ACTION_ID)
+    assert "*Change 2 is applied.*" in result_of(stage, 2).text
+
+
+def test_the_bot_is_busy(stage: Stage) -> None:
+    """Who presses while there is no room is told so, and nothing happens."""
+    message = applied(stage)
+    stage.bot._work.close(1)
+
+    delivery = stage.press(message, UNDO_ACTION_ID)
+
+    assert delivery.status == 200
+    assert told(stage, ADMIN) == words.busy()
+    assert buttons(message) == [UNDO_ACTION_ID]
+
+
+def test_a_change_superseded_by_another_has_no_button(stage: Stage) -> None:
+    """Its thread says which one overtook it, and there is nothing to press."""
+    stage.kayran.next("hang", function=UPDATE)
+    stage.open_form(OWNER)
+    stage.save(OWNER, mailQueue=True)
+    stage.kayran.wait_for_call(UPDATE)
+    for user, box in ((ADMIN, "mailStop"), (SECOND_ADMIN, "mailDelete")):
+        stage.open_form(user)
+        stage.save(user, **{box: True})
+    stage.let_kayran_go_on()
+    second = result_of(stage, 2)
+    result_of(stage, 3)
+
+    assert "*Change 2 was superseded by change 3.*" in second.text
+    assert "Kayran never got this one" in second.text
+    assert buttons(second) == []
+    assert recorded(stage, 2).outcome is Outcome.SUPERSEDED
+    assert on(stage) == {"mailQueue", "mailStop", "mailDelete"}
+    assert len(stage.sent_to_kayran()) == 2

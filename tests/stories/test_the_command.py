@@ -1,0 +1,495 @@
+"""``/kayran-notify``: who gets the form, who is told no, and that nobody is left without an answer."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.notifications import NOTIFICATIONS
+from bot.sandbox import payloads
+from bot.sandbox.cast import (
+    ADMIN,
+    ARCHIVED,
+    BOARD,
+    BOT_USER,
+    DEACTIVATED_ADMIN,
+    DM,
+    FOREIGN_ADMIN,
+    GUEST,
+    LOBBY,
+    MEMBER,
+    OTHER_BOT,
+    OTHER_TEAM,
+    OWNER,
+    PRIMARY_OWNER,
+    SCANS,
+    SECOND_ADMIN,
+    SINGLE_CHANNEL_GUEST,
+    SLACKBOT,
+    STRANGER,
+    TEAM,
+)
+from bot.sandbox.faults import Fault
+from bot.sandbox.modals import Modal
+from bot.slack import words
+from bot.slack.conversation import OPEN_FORM_ACTION_ID
+from tests.stage import Stage
+from tests.stage import stage as a_stage
+
+EVERYBODY = {
+    PRIMARY_OWNER: "primary_owner",
+    OWNER: "owner",
+    ADMIN: "admin",
+    SECOND_ADMIN: "admin",
+    MEMBER: "member",
+    GUEST: None,
+    SINGLE_CHANNEL_GUEST: None,
+    DEACTIVATED_ADMIN: None,
+    OTHER_BOT: None,
+    BOT_USER: None,
+    SLACKBOT: None,
+    STRANGER: None,
+    FOREIGN_ADMIN: None,
+}
+"""Who is there, and the highest role they could ever be let in with."""
+
+LETS_IN = {
+    None: {PRIMARY_OWNER, OWNER, ADMIN, SECOND_ADMIN},
+    "primary_owner": {PRIMARY_OWNER},
+    "owner": {PRIMARY_OWNER, OWNER},
+    "admin": {PRIMARY_OWNER, OWNER, ADMIN, SECOND_ADMIN},
+    "member": {PRIMARY_OWNER, OWNER, ADMIN, SECOND_ADMIN, MEMBER},
+    "primary_owner,owner,admin,member": {PRIMARY_OWNER, OWNER, ADMIN, SECOND_ADMIN, MEMBER},
+}
+"""``ALLOWED_ROLES``, and who may then. Slack flags an owner as an admin too."""
+
+WHY = {
+    MEMBER: "You are a member.",
+    GUEST: "You are a guest in this workspace.",
+    SINGLE_CHANNEL_GUEST: "You are a guest in this workspace.",
+    DEACTIVATED_ADMIN: "Your account is deactivated.",
+    OTHER_BOT: "This is a bot's account.",
+    BOT_USER: "This is a bot's account.",
+    SLACKBOT: "This is a bot's account.",
+    STRANGER: "Your account belongs to another workspace.",
+    FOREIGN_ADMIN: "Your account belongs to another workspace.",
+    ADMIN: "You are an admin.",
+    SECOND_ADMIN: "You are an admin.",
+    OWNER: "You are an owner.",
+}
+
+
+def is_form(modal: Modal) -> bool:
+    """Whether a modal is the form itself, and not an answer."""
+    return modal.view.get("submit") is not None
+
+
+def shows_nothing_of_kayrans(modal: Modal) -> bool:
+    """Whether a modal shows no box, no label and no mailbox."""
+    said = json.dumps(modal.view)
+    content = [n.parameter for n in NOTIFICATIONS] + [n.description for n in NOTIFICATIONS]
+    return not any(word in said for word in [*content, "@example.com", "checkboxes"])
+
+
+def command_of(stage: Stage, user: str, **fields: str) -> dict[str, str]:
+    """The form fields of a command, with some of them changed."""
+    response_url = stage.slack._response_url(user, SCANS)
+    where = stage.slack.workspace.channel(SCANS)
+    sent = payloads.command(
+        stage.slack.workspace, user, where, ("/kayran-notify", ""), response_url
+    )
+    return {**sent, **fields}
+
+
+class TestWhoMay:
+    """The whole matrix, through the door."""
+
+    @pytest.mark.parametrize("allowed", LETS_IN, ids=str)
+    def test_everybody_types_the_command(
+        self, environ: dict[str, str], allowed: str | None
+    ) -> None:
+        """Those who may get the form; the others a reason, nothing of Kayran's, and a row."""
+        settings = {} if allowed is None else {"ALLOWED_ROLES": allowed}
+        with a_stage({**environ, **settings}) as stage:
+            forms = {user: stage.open_form(user) for user in EVERYBODY}
+            denials = {row["user_id"]: row for row in stage.denials()}
+            asked = len(stage.kayran.calls)
+
+        let_in = LETS_IN[allowed]
+        assert {user for user, modal in forms.items() if is_form(modal)} == let_in
+        assert asked == len(let_in)
+        refused = set(EVERYBODY) - let_in
+        assert set(denials) == refused
+        for user in refused:
+            assert shows_nothing_of_kayrans(forms[user])
+            told = "\n".join(forms[user].texts)
+            assert "You may not change Kayran's notifications" in told
+            assert WHY[user] in told
+            assert "Ask one of them to make the change." in told
+            assert denials[user]["step"] == "command"
+            assert denials[user]["role"] == EVERYBODY[user]
+            assert denials[user]["channel_id"] == SCANS
+            assert denials[user]["asked_at"] > 1_700_000_000
+
+    @pytest.mark.parametrize("value", ["true", 1, None], ids=repr)
+    def test_a_flag_that_is_not_true(self, stage: Stage, value: object) -> None:
+        """What only looks like true opens nothing."""
+        stage.slack.workspace.change_person(MEMBER, is_admin=value, is_owner=value)
+
+        modal = stage.open_form(MEMBER)
+
+        assert shows_nothing_of_kayrans(modal)
+        assert stage.kayran.calls == []
+
+    @pytest.mark.parametrize(
+        "flag", ["is_restricted", "is_ultra_restricted", "is_bot", "deleted", "is_stranger"]
+    )
+    def test_an_admin_with_a_flag_that_bars(self, stage: Stage, flag: str) -> None:
+        """No role makes up for being a guest, a bot, deactivated or a stranger."""
+        stage.slack.workspace.change_person(ADMIN, **{flag: True})
+
+        modal = stage.open_form(ADMIN)
+
+        assert shows_nothing_of_kayrans(modal)
+        assert stage.kayran.calls == []
+        assert len(stage.denials()) == 1
+
+    def test_a_role_is_asked_for_each_time(self, stage: Stage) -> None:
+        """A role that was taken away is gone at the next command, and back when it is given back."""
+        first = stage.open_form(ADMIN)
+        stage.slack.workspace.change_person(ADMIN, is_admin=False)
+        second = stage.open_form(ADMIN)
+        stage.slack.workspace.change_person(ADMIN, is_admin=True)
+        third = stage.open_form(ADMIN)
+
+        assert [is_form(modal) for modal in (first, second, third)] == [True, False, True]
+        assert len(stage.slack.calls_of("users.info")) == 3
+
+    def test_a_request_for_another_team(self, stage: Stage) -> None:
+        """A command that names another team is none of this bot's: nobody is even asked about."""
+        stage.slack.deliver(command_of(stage, ADMIN, team_id=OTHER_TEAM))
+        modal = stage.wait_for(lambda: stage._ended(ADMIN), "an answer")
+
+        assert shows_nothing_of_kayrans(modal)
+        assert "Your account belongs to another workspace." in "\n".join(modal.texts)
+        assert stage.slack.calls_of("users.info") == []
+        assert stage.kayran.calls == []
+        assert stage.denials()[0]["team_id"] == OTHER_TEAM
+
+    @pytest.mark.parametrize("team", ["", "missing"])
+    def test_a_request_for_no_team(self, stage: Stage, team: str) -> None:
+        """A command that names no team is a no as well."""
+        fields = command_of(stage, ADMIN, team_id="")
+        if team == "missing":
+            del fields["team_id"]
+        stage.slack.deliver(fields)
+        modal = stage.wait_for(lambda: stage._ended(ADMIN), "an answer")
+
+        assert shows_nothing_of_kayrans(modal)
+        assert stage.kayran.calls == []
+
+
+class TestSlackDoesNotSay:
+    """Without Slack's word nobody is let in."""
+
+    SILENCES: tuple[Fault, ...] = (
+        Fault.error("user_not_found"),
+        Fault.error("missing_scope"),
+        Fault.error("internal_error"),
+        Fault.http(500),
+        Fault.http(200),
+        Fault.rate_limited(30),
+        Fault.slow(2.4),
+    )
+
+    @pytest.mark.parametrize("fault", SILENCES, ids=str)
+    def test_slack_is_slow_or_fails(self, stage: Stage, fault: Fault) -> None:
+        """No answer, or an error, is a no that says so, within the time a person waits."""
+        stage.slack.faults.next("users.info", fault, None)
+
+        modal = stage.open_form(ADMIN)
+
+        assert shows_nothing_of_kayrans(modal)
+        assert "Slack did not say who you are in time" in "\n".join(modal.texts)
+        assert stage.kayran.calls == []
+        [denial] = stage.denials()
+        assert (denial["user_id"], denial["reason"]) == (ADMIN, "Slack did not say who this is")
+        opened = stage.slack.wait_for_call("views.open")
+        filled = stage.slack.wait_for_call("views.update")
+        assert filled.at - opened.at < 3.0
+
+    def test_slack_tells_of_somebody_else(self, stage: Stage) -> None:
+        """An answer about another person is none about this one."""
+        stage.slack.workspace.change_person(ADMIN, id=OWNER)
+
+        modal = stage.open_form(ADMIN)
+
+        assert shows_nothing_of_kayrans(modal)
+        assert stage.kayran.calls == []
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            {},
+            {"is_admin": True},
+            {"id": ADMIN, "is_admin": True},
+            {"team_id": TEAM, "is_admin": True},
+        ],
+        ids=repr,
+    )
+    def test_slack_tells_too_little(self, stage: Stage, told: dict[str, Any]) -> None:
+        """An object without an id or a team says too little, whatever flags are in it."""
+        stage.slack.workspace.people[ADMIN] = {"name": "chiara", **told}
+
+        modal = stage.open_form(ADMIN)
+
+        assert shows_nothing_of_kayrans(modal)
+        assert stage.kayran.calls == []
+
+    def test_slack_comes_back(self, stage: Stage) -> None:
+        """The next command is asked about afresh."""
+        stage.slack.faults.next("users.info", Fault.http(500))
+        stage.open_form(ADMIN)
+
+        assert is_form(stage.open_form(ADMIN))
+
+
+class TestTheLoadingForm:
+    """It opens first, and it always ends."""
+
+    def test_the_form_opens_before_anything_is_known(self, stage: Stage) -> None:
+        """Slack opens a form that only says what is being asked, while Slack and Kayran are slow."""
+        stage.slack.faults.next("users.info", Fault.slow(0.5))
+
+        stage.slack.command(ADMIN, SCANS)
+        opened = stage.slack.wait_for_call("views.open")
+
+        assert stage.kayran.calls == []
+        assert stage.slack.calls_of("users.info") == []
+        view = opened.arguments["view"]
+        assert words.loading() in json.dumps(view, ensure_ascii=False)
+        assert "submit" not in view
+
+    def test_how_many_calls_it_takes(self, stage: Stage) -> None:
+        """A usable form costs three Slack calls, one of them beside the others, and one of Kayran's."""
+        before = len(stage.slack.calls)
+        stage.open_form()
+        stage.slack.wait_for_call("views.update")
+        made = [call.method for call in stage.slack.calls[before:]]
+
+        assert sorted(made) == ["users.info", "views.open", "views.update"]
+        assert [call.function for call in stage.kayran.calls] == ["GetUserProfile"]
+
+    def test_it_is_the_same_form_all_along(self, stage: Stage) -> None:
+        """What is filled is what was opened."""
+        modal = stage.open_form()
+        opened = stage.slack.wait_for_call("views.open")
+        filled = stage.slack.wait_for_call("views.update")
+
+        assert opened.answer["view"]["id"] == filled.arguments["view_id"] == modal.id
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "expired_trigger_id",
+            "exchanged_trigger_id",
+            "invalid_trigger_id",
+            "trigger_expired",
+            "trigger_exchanged",
+        ],
+    )
+    def test_a_trigger_that_expired(self, stage: Stage, code: str) -> None:
+        """By either of Slack's names for it, a button brings a fresh trigger, and the form."""
+        stage.slack.faults.next("views.open", Fault.error(code))
+        stage.slack.command(ADMIN, SCANS)
+        [told] = stage.wait_for(lambda: stage.slack.workspace.ephemerals(ADMIN), "a button")
+
+        assert told.text == words.trigger_expired()
+        stage.slack.press_ephemeral(ADMIN, told.id, OPEN_FORM_ACTION_ID)
+        modal = stage.wait_for(lambda: stage._ended(ADMIN), "the form")
+        assert is_form(modal)
+        assert json.loads(modal.view["private_metadata"])["channel"] == SCANS
+
+    def test_the_button_asks_again_who_it_is(self, stage: Stage) -> None:
+        """Whoever may no longer by then is told so, and is shown nothing."""
+        stage.slack.faults.next("views.open", Fault.error("expired_trigger_id"))
+        stage.slack.command(ADMIN, SCANS)
+        [told] = stage.wait_for(lambda: stage.slack.workspace.ephemerals(ADMIN), "a button")
+        stage.slack.workspace.change_person(ADMIN, is_admin=False)
+        stage.slack.press_ephemeral(ADMIN, told.id, OPEN_FORM_ACTION_ID)
+        modal = stage.wait_for(lambda: stage._ended(ADMIN), "an answer")
+
+        assert shows_nothing_of_kayrans(modal)
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Fault.http(500),
+            Fault.http(200),
+            Fault.rate_limited(30),
+            Fault.error("internal_error"),
+            Fault.error("invalid_arguments"),
+        ],
+        ids=lambda f: f"{f.kind} {f.code or f.status}",
+    )
+    def test_slack_does_not_open_it(self, stage: Stage, fault: Fault) -> None:
+        """Whatever kept Slack from it, the person hears of it where they typed, with the button."""
+        stage.slack.faults.next("views.open", fault)
+        stage.slack.command(ADMIN, SCANS)
+        [told] = stage.wait_for(lambda: stage.slack.workspace.ephemerals(ADMIN), "a button")
+
+        assert told.text == words.not_opened()
+        assert OPEN_FORM_ACTION_ID in json.dumps(told.blocks)
+
+    def test_slack_can_not_be_reached(self, stage: Stage) -> None:
+        """No answer at all is as good as a no."""
+        stage.slack.faults.next("views.open", Fault.drop_before(), None)
+        stage.slack.command(ADMIN, SCANS)
+        [told] = stage.wait_for(lambda: stage.slack.workspace.ephemerals(ADMIN), "a button")
+
+        assert told.text == words.not_opened()
+
+    def test_a_refusal_that_can_not_be_shown_in_a_form(self, stage: Stage) -> None:
+        """Whoever may not gets the reason all the same, and no button to try again."""
+        stage.slack.faults.next("views.open", Fault.error("expired_trigger_id"))
+        stage.slack.command(MEMBER, SCANS)
+        [told] = stage.wait_for(lambda: stage.slack.workspace.ephemerals(MEMBER), "the reason")
+
+        assert "You are a member." in told.text
+        assert told.blocks == []
+        assert stage.kayran.calls == []
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Fault.http(500),
+            Fault.rate_limited(30),
+            Fault.error("internal_error"),
+            Fault.drop_before(),
+        ],
+        ids=lambda f: f"{f.kind} {f.code or f.status}",
+    )
+    def test_slack_does_not_fill_it(self, stage: Stage, fault: Fault) -> None:
+        """A form that can't be filled does not load for ever without a word."""
+        stage.slack.faults.next("views.update", fault, None)
+        stage.slack.command(ADMIN, SCANS)
+        [told] = stage.wait_for(lambda: stage.slack.workspace.ephemerals(ADMIN), "a word")
+
+        assert told.text == words.not_filled()
+
+    def test_a_form_that_is_closed_while_it_loads(self, stage: Stage) -> None:
+        """Whoever closes it wants nothing more of it: they are told nothing, and the bot serves on."""
+        stage.slack.faults.next("users.info", Fault.slow(0.3))
+        stage.slack.command(ADMIN, SCANS)
+        stage.slack.wait_for_call("views.open")
+        stage.slack.close(ADMIN)
+        update = stage.slack.wait_for_call("views.update")
+
+        assert update.answer["error"] == "not_found"
+        assert stage.private_words(ADMIN) == []
+        assert is_form(stage.open_form(ADMIN))
+
+
+class TestTheBotInTrouble:
+    """Whatever is the matter with the bot itself, whoever asks hears of it."""
+
+    def test_no_room_for_more(self, stage: Stage) -> None:
+        """Who comes when there is no room is told so in the ack."""
+        stage.bot._work.close(1)
+
+        delivery = stage.slack.command(ADMIN, SCANS)
+
+        assert delivery.error is None
+        assert stage.private_words(ADMIN) == [words.busy()]
+
+    def test_no_room_for_calls(self, stage: Stage) -> None:
+        """The same where there is room for the work, and none for what it has to ask."""
+        stage.bot._side.close(1)
+
+        stage.slack.command(ADMIN, SCANS)
+
+        assert stage.wait_for(lambda: stage.private_words(ADMIN), "a word") == [words.busy()]
+
+    def test_no_record(self, environ: dict[str, str], tmp_path: Path) -> None:
+        """Without its record the bot says so to whoever may, and why to whoever may not; it heals by
+        itself.
+        """
+        in_its_place = tmp_path / "away.db"
+        away = {**environ, "DATABASE_URL": f"sqlite:///{in_its_place}"}
+        in_its_place.mkdir()
+        with a_stage(away) as stage:
+            may, may_not = stage.open_form(ADMIN), stage.open_form(MEMBER)
+            told = "\n".join(may.texts), "\n".join(may_not.texts)
+            asked = len(stage.kayran.calls)
+            in_its_place.rmdir()
+            stage.eventually(lambda: stage.bot.trouble() is None, "the bot to be well")
+            healed = stage.open_form(ADMIN)
+
+        assert words.records_away() in told[0]
+        assert "You are a member." in told[1]
+        assert asked == 0
+        assert is_form(healed)
+
+
+class TestAnywhere:
+    """The command works wherever it can be typed."""
+
+    @pytest.mark.parametrize("channel", [SCANS, LOBBY, BOARD, ARCHIVED, DM])
+    def test_the_form_opens_in_every_channel(self, stage: Stage, channel: str) -> None:
+        """Whether the bot is in there or not."""
+        modal = stage.open_form(ADMIN, channel)
+
+        assert is_form(modal)
+        assert json.loads(modal.view["private_metadata"])["channel"] == channel
+
+    @pytest.mark.parametrize("text", ["payload", "<!channel>", "x" * 3000, "help me"])
+    def test_whatever_is_typed_after_it(self, stage: Stage, text: str) -> None:
+        """Words after the command change nothing."""
+        delivery = stage.slack.command(ADMIN, SCANS, text)
+        assert (delivery.error, delivery.body) == (None, "")
+
+        assert is_form(stage.wait_for(lambda: stage._ended(ADMIN), "the form"))
+
+    @pytest.mark.parametrize("text", ["help", " HELP "])
+    def test_help(self, stage: Stage, text: str) -> None:
+        """``help`` says what the command is for, to whoever asks, and does nothing."""
+        stage.slack.command(MEMBER, SCANS, text)
+
+        assert stage.private_words(MEMBER) == [words.usage()]
+        assert stage.slack.calls_of("views.open") == []
+
+    def test_another_command(self, stage: Stage) -> None:
+        """A command of an older release gets a sentence."""
+        delivery = stage.slack.command(ADMIN, SCANS, command="/kayran-mail<b>")
+
+        assert delivery.error is None
+        assert stage.private_words(ADMIN) == [
+            "This bot does not know /kayran-mail&lt;b&gt;. Its command is `/kayran-notify`."
+        ]
+
+    def test_two_people_at_once(self, stage: Stage) -> None:
+        """Each gets a form of their own."""
+        stage.slack.faults.next("users.info", Fault.slow(0.2), 2)
+        stage.slack.command(ADMIN, SCANS)
+        stage.slack.command(SECOND_ADMIN, LOBBY)
+        forms = [
+            stage.wait_for(lambda user=user: stage._ended(user), "the form")  # type: ignore[misc]
+            for user in (ADMIN, SECOND_ADMIN)
+        ]
+
+        channels = [json.loads(form.view["private_metadata"])["channel"] for form in forms]
+        assert channels == [SCANS, LOBBY]
+
+
+def test_a_denial_tells_no_secret_to_the_log(log: io.StringIO, stage: Stage) -> None:
+    """The log says who was turned away and why, in a line, and no more."""
+    stage.open_form(MEMBER)
+    lines = [line for line in log.getvalue().splitlines() if "may not" in line]
+
+    assert len(lines) == 1
+    assert lines[0].endswith(f"{MEMBER} may not (command): role not allowed")
+    assert "/response/" not in log.getvalue()
