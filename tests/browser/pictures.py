@@ -1,0 +1,91 @@
+"""The README's pictures, taken from the sandbox: ``python -m tests.browser.pictures``.
+
+Two people at it: the owner has set what the team wants to hear of, and an admin changes three of
+the nine. So everything in the pictures has been told by Kayran or set from here, as on any day.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
+
+from bot.sandbox.cast import ADMIN, OWNER
+from tests.browser.person import PATIENCE, ROOT, Person, Sandbox, chromium, sandbox_running
+from tests.conftest import CHROMIUM_NAMES
+
+PICTURES = ROOT / ".github" / "pictures"
+
+HIGH: ViewportSize = {"width": 1320, "height": 980}
+"""A window that shows all of the form."""
+
+LOW: ViewportSize = {"width": 1320, "height": 700}
+"""A window that has little empty space under the thread."""
+
+SHARPNESS = 1.25
+"""Pixels of a picture for each of the page."""
+
+
+def main() -> int:
+    """Take both; the exit status."""
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if path is None:
+        print("Chromium is not installed. On Debian: apt-get install chromium.", file=sys.stderr)  # noqa: T201 (what a command line is for)
+        return 1
+    expect.set_options(timeout=PATIENCE * 1000)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sandbox_running(Path(folder)) as sandbox,
+        sync_playwright() as playwright,
+    ):
+        browser = chromium(playwright, path)
+        take(browser, sandbox)
+        browser.close()
+    return 0
+
+
+def take(browser: Browser, sandbox: Sandbox) -> None:
+    """Both, one after the other."""
+    somebody(browser, sandbox, OWNER).change("Queue", "Schedule", "Status", "Completed", "Delete")
+    admin = somebody(browser, sandbox, ADMIN)
+    admin.open_form()
+    admin.untick("Queue")
+    admin.tick("Pause", "Aborted")
+    picture(admin, "form", "#modal")
+    admin.page.set_viewport_size(LOW)
+    admin.result(admin.save())
+    expect(admin.replies.nth(0)).to_contain_text("Applied.")
+    picture(admin, "thread", "#conversation", "#thread")
+
+
+def somebody(browser: Browser, sandbox: Sandbox, user: str) -> Person:
+    """Somebody at the page, by daylight."""
+    page = browser.new_page(
+        viewport=HIGH,
+        device_scale_factor=SHARPNESS,
+        color_scheme="light",
+        reduced_motion="reduce",
+    )
+    person = Person(page)
+    person.arrive(sandbox.url, user)
+    return person
+
+
+def picture(person: Person, name: str, *parts: str) -> None:
+    """What the person sees in these parts of the page, which stand in a row."""
+    person.page.mouse.move(0, 0)  # Nothing looks as if the mouse were on it.
+    boxes = [box for part in parts if (box := person.page.locator(part).bounding_box())]
+    left, top = boxes[0]["x"], boxes[0]["y"]
+    width = boxes[-1]["x"] + boxes[-1]["width"] - left
+    person.page.screenshot(
+        path=PICTURES / f"{name}.png",
+        clip={"x": left, "y": top, "width": width, "height": boxes[0]["height"]},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
