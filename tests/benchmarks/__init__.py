@@ -1,0 +1,5 @@
+"""Measurements, as ratios: ``python -m tests.benchmarks.acks`` and its neighbours print them.
+
+Machines are shared and noisy, so nothing here asserts a time; what is compared is alternated in one
+run, and the medians' ratio is what repeats.
+"""

@@ -1,0 +1,58 @@
+"""The ack of a command, one by one: ours against the floor and against a Bolt app as it comes.
+
+``python -m tests.benchmarks.acks`` prints medians and ratios. Goals: 1.8 times the floor at most,
+and a twentieth of Bolt's at most.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+
+from tests.benchmarks import rig
+
+ROUNDS, EACH = 15, 40
+THREADS = ["--worker-class", "gthread", "--threads", "8", "--workers", "1"]
+OURS = ["--config", "python:bot.gunicorn", "bot.wsgi:create_app()"]
+
+
+def main() -> None:
+    """Measure and print."""
+    with rig.standins() as (slack_url, kayran_url), tempfile.TemporaryDirectory() as folder:
+        environ = rig.environment(slack_url, kayran_url, folder)
+        floor = rig.gunicorn([*THREADS, "tests.benchmarks.floor:application"], environ, "/")
+        bolt = rig.gunicorn([*THREADS, "tests.benchmarks.bare_bolt:create_app()"], environ, "/")
+        ours = rig.gunicorn(OURS, environ, "/healthz")
+        with floor as floor_port, bolt as bolt_port, ours as our_port:
+            ports = {"floor": floor_port, "bolt": bolt_port, "ours": our_port}
+            clients = {name: rig.Client(port) for name, port in ports.items()}
+            for pause in (0.05, 0.0):
+                taken = rig.alternate(
+                    ROUNDS,
+                    EACH,
+                    {name: (c.reconnect, _ack(c, pause)) for name, c in clients.items()},
+                )
+                _print(pause, taken)
+
+
+def _ack(client: rig.Client, pause: float) -> Callable[[], float]:
+    def run() -> float:
+        seconds = client.post(rig.command_body())
+        time.sleep(pause)
+        return seconds
+
+    return run
+
+
+def _print(pause: float, taken: dict[str, list[float]]) -> None:
+    medians = {name: rig.median_ms(seconds) for name, seconds in taken.items()}
+    print(f"commands one by one, {pause * 1000:.0f} ms apart")
+    for name, seconds in taken.items():
+        print(f"  {name:6} p50 {medians[name]:7.3f} ms   p99 {rig.p99_ms(seconds):7.3f} ms")
+    print(f"  ours / floor  {medians['ours'] / medians['floor']:.2f}   (goal: 1.8 at most)")
+    print(f"  bolt / ours   {medians['bolt'] / medians['ours']:.1f}   (goal: 20 at least)")
+
+
+if __name__ == "__main__":
+    main()
