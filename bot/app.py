@@ -41,7 +41,7 @@ from bot.slack.socket import Link
 from bot.slack.telling import Teller
 from bot.slack.transport import PooledWebClient, for_posts
 from bot.upkeep import EVERY_SECONDS, Round, Upkeep
-from bot.work import Busy, Pool
+from bot.work import Busy, Lull, Pool
 
 if TYPE_CHECKING:
     # Known to type checkers alone.
@@ -89,7 +89,7 @@ class Bot:
             timing.kayran,
         )
         records = Records(connect(settings.database_url), holder(), timing.leases)
-        work = Pool("work", WORKERS, WAITING)
+        work = Pool("work", WORKERS, WAITING, lull=Lull())
         side = Pool("side", SIDE_WORKERS, WAITING, awaited=True)
         account = account_name(settings)
 

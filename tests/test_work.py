@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from bot.work import Busy, Pool
+from bot.work import LONGEST_WAIT_SECONDS, LULL_SECONDS, Busy, Lull, Pool
 
 LONG = 5.0
 """Seconds that nothing here should ever take."""
@@ -137,3 +137,68 @@ def test_nothing_is_taken_after_closing(pool: Pool) -> None:
     with pytest.raises(Busy):
         pool.submit(int)
     assert pool.close(LONG) is True
+
+
+class Clock:
+    """Time that passes only while somebody sleeps, and what happens meanwhile."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.meanwhile: Callable[[], object] | None = None
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let it pass."""
+        assert seconds > 0
+        self.now += seconds
+        if self.meanwhile is not None:
+            self.meanwhile()
+
+
+def test_work_begins_in_a_lull() -> None:
+    """What is handed over alone begins a moment later, when its ack is out."""
+    clock = Clock()
+    lull = Lull(clock, clock.sleep)
+    lull.wait(lull.stir())
+    assert clock.now == pytest.approx(1000.0 + LULL_SECONDS)
+    lull.wait(1000.0)
+    assert clock.now == pytest.approx(1000.0 + LULL_SECONDS)
+
+
+def test_work_waits_while_more_is_handed_over() -> None:
+    """In a burst the acks go first."""
+    clock = Clock()
+    lull = Lull(clock, clock.sleep)
+    since, more = lull.stir(), iter(range(3))
+    clock.meanwhile = lambda: lull.stir() if next(more, None) is not None else None
+    lull.wait(since)
+    assert clock.now == pytest.approx(1000.0 + 4 * LULL_SECONDS)
+
+
+def test_work_does_not_wait_for_ever() -> None:
+    """A form has to be opened within a trigger's life, also where commands never cease."""
+    clock = Clock()
+    lull = Lull(clock, clock.sleep)
+    since = lull.stir()
+    clock.meanwhile = lull.stir
+    lull.wait(since)
+    assert clock.now == pytest.approx(1000.0 + LONGEST_WAIT_SECONDS)
+
+
+def test_a_pool_begins_its_work_in_a_lull(gate: Gate) -> None:
+    """Until there is one, nothing is begun, and what is handed over is in hand all the same."""
+    begun = threading.Event()
+    clock = Clock()
+    clock.meanwhile = gate.work
+    pool = Pool("test", 1, 0, lull=Lull(clock, clock.sleep))
+    pool.submit(begun.set)
+    gate.wait_for(1)
+    assert not begun.is_set()
+    with pytest.raises(Busy):
+        pool.submit(begun.set)
+    gate.open()
+    assert pool.close(LONG)
+    assert begun.is_set()

@@ -19,8 +19,8 @@ OURS = ["--config", "python:bot.gunicorn", "bot.wsgi:create_app()"]
 
 def main() -> None:
     """Measure and print."""
-    with rig.standins() as (slack_url, kayran_url), tempfile.TemporaryDirectory() as folder:
-        environ = rig.environment(slack_url, kayran_url, folder)
+    with rig.standins() as outside, tempfile.TemporaryDirectory() as folder:
+        environ = rig.environment(outside.slack_url, outside.kayran_url, folder)
         floor = rig.gunicorn([*THREADS, "tests.benchmarks.floor:application"], environ, "/")
         bolt = rig.gunicorn([*THREADS, "tests.benchmarks.bare_bolt:create_app()"], environ, "/")
         ours = rig.gunicorn(OURS, environ, "/healthz")
@@ -31,14 +31,14 @@ def main() -> None:
                 taken = rig.alternate(
                     ROUNDS,
                     EACH,
-                    {name: (c.reconnect, _ack(c, pause)) for name, c in clients.items()},
+                    {name: (c.reconnect, _ack(c, outside, pause)) for name, c in clients.items()},
                 )
                 _print(pause, taken)
 
 
-def _ack(client: rig.Client, pause: float) -> Callable[[], float]:
+def _ack(client: rig.Client, outside: rig.StandIns, pause: float) -> Callable[[], float]:
     def run() -> float:
-        seconds = client.post(rig.command_body())
+        seconds = client.post(rig.command_body(trigger=outside.trigger()))
         time.sleep(pause)
         return seconds
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -41,17 +42,32 @@ def environment(slack_url: str, kayran_url: str, folder: str) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class StandIns:
+    """Slack and Kayran in a process of their own."""
+
+    slack_url: str
+    kayran_url: str
+    _process: subprocess.Popen[str]
+
+    def trigger(self) -> str:
+        """A ``trigger_id`` as it goes out with a command: good for one form, within 3 s."""
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert answers is not None
+        print(file=requests, flush=True)
+        return answers.readline().strip()
+
+
 @contextlib.contextmanager
-def standins(*arguments: str) -> Iterator[tuple[str, str]]:
-    """Slack and Kayran in a process of their own; the addresses of their APIs."""
+def standins(*arguments: str) -> Iterator[StandIns]:
+    """Start them, and end them."""
     command = [sys.executable, "-m", "tests.benchmarks.standins", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            slack_url, kayran_url = process.stdout.readline().split()
-            yield slack_url, kayran_url
-        finally:
-            process.terminate()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        slack_url, kayran_url = process.stdout.readline().split()
+        yield StandIns(slack_url, kayran_url, process)
 
 
 def free_port() -> int:
@@ -109,7 +125,7 @@ def signed(body: bytes) -> dict[str, str]:
     }
 
 
-def command_body(text: str = "") -> bytes:
+def command_body(text: str = "", trigger: str = "1.2.made-up") -> bytes:
     """A ``/kayran-notify``."""
     return urlencode(
         {
@@ -125,7 +141,7 @@ def command_body(text: str = "") -> bytes:
             "api_app_id": APP,
             "is_enterprise_install": "false",
             "response_url": "http://127.0.0.1:9/none",
-            "trigger_id": f"1.2.{secrets.token_hex(8)}",
+            "trigger_id": trigger,
         }
     ).encode()
 

@@ -1,11 +1,15 @@
-"""The stand-ins as a process of their own, so that their work is not the client's: prints their addresses."""
+"""The stand-ins as a process of their own, so that their work is not the client's.
+
+Prints their addresses, then a fresh ``trigger_id`` for every line that comes in: Slack gives each
+command one, and a form opens with no other.
+"""
 
 from __future__ import annotations
 
 import argparse
-import signal
-import threading
+import sys
 
+from bot.sandbox.cast import ADMIN
 from bot.sandbox.faults import Fault
 from bot.sandbox.kayran import KayranStandIn
 from bot.sandbox.slack import SlackStandIn
@@ -13,7 +17,7 @@ from tests.benchmarks import rig
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until the input ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--slack-seconds", type=float, default=0.0)
     parser.add_argument("--kayran-seconds", type=float, default=0.0)
@@ -24,11 +28,10 @@ def main() -> None:
         slack.faults.next("*", Fault.slow(wanted.slack_seconds), times=1_000_000)
     if wanted.kayran_seconds:
         kayran.next("slow", times=1_000_000, seconds=wanted.kayran_seconds)
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     with slack, kayran:
         print(slack.api_url, kayran.url, flush=True)
-        stopping.wait()
+        for _ in sys.stdin:
+            print(slack.workspace.new_trigger(ADMIN), flush=True)
 
 
 if __name__ == "__main__":

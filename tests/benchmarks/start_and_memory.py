@@ -25,8 +25,8 @@ BOLT = [*THREADS, "tests.benchmarks.bare_bolt:create_app()"]
 
 def main() -> None:
     """Measure and print."""
-    with rig.standins() as (slack_url, kayran_url), tempfile.TemporaryDirectory() as folder:
-        environ = rig.environment(slack_url, kayran_url, folder)
+    with rig.standins() as outside, tempfile.TemporaryDirectory() as folder:
+        environ = rig.environment(outside.slack_url, outside.kayran_url, folder)
         # The first start of all makes the database; every other finds it.
         _seconds_to_first_200(OURS, environ)
         taken: dict[str, list[float]] = {"ours": [], "bolt": []}
