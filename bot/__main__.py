@@ -117,7 +117,7 @@ def _serve() -> int:
 def _serve_http(port: int) -> int:
     from gunicorn.app.base import BaseApplication  # noqa: PLC0415
 
-    from bot import doors, wsgi  # noqa: PLC0415
+    from bot import doors  # noqa: PLC0415
     from bot import gunicorn as server  # noqa: PLC0415
 
     class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no annotations
@@ -132,6 +132,8 @@ def _serve_http(port: int) -> int:
 
         def load(self) -> Any:
             """In each serving process."""
+            from bot import wsgi  # noqa: PLC0415
+
             return wsgi.create_app()
 
     first_process = os.getpid()
@@ -142,7 +144,7 @@ def _serve_http(port: int) -> int:
             # A worker, which gunicorn forks in there: to the first process its status means something.
             raise
         # A worker that could not start has said why.
-        return doors.WRONG_SETTINGS if ended.code == wsgi.APP_LOAD_ERROR else _status(ended)
+        return doors.WRONG_SETTINGS if ended.code == doors.APP_LOAD_ERROR else _status(ended)
     return 0
 
 

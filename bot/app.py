@@ -37,15 +37,16 @@ from bot.slack.handlers import Handlers
 from bot.slack.incoming import NotSlacks
 from bot.slack.reply_url import ReplyUrls
 from bot.slack.routes import register
-from bot.slack.socket import Link
 from bot.slack.telling import Teller
 from bot.slack.transport import PooledWebClient, for_posts
 from bot.upkeep import EVERY_SECONDS, Round, Upkeep
 from bot.work import Busy, Lull, Pool
 
 if TYPE_CHECKING:
-    # Known to type checkers alone.
+    # Known to type checkers alone, or not needed by every door.
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from bot.slack.socket import Link
 
 log = logging.getLogger(__name__)
 
@@ -194,6 +195,9 @@ class Bot:
         token = self.settings.slack_app_token
         if token is None:
             raise RuntimeError("assembled without an app-level token")
+        # The libraries of a door that is not opened take up memory, and time at the start.
+        from bot.slack.socket import Link  # noqa: PLC0415
+
         proxy = self.settings.proxy_for("wss://wss-primary.slack.com/")
         return Link(self.bolt, token, self.bolt.client, proxy)
 

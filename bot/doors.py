@@ -12,6 +12,8 @@ from bot.settings import VARIABLES, Settings, as_message, load
 
 WRONG_SETTINGS = 2
 """The exit status where the settings can't be used."""
+APP_LOAD_ERROR = 4
+"""A worker's exit status that tells gunicorn that to start another one is no use."""
 
 
 def read_settings(environ: MutableMapping[str, str]) -> Settings:

@@ -5,9 +5,10 @@ What is set here can be set otherwise on gunicorn's command line.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from bot import wsgi
+from bot import doors
 
 workers = 1
 worker_class = "gthread"
@@ -20,8 +21,11 @@ loglevel = "warning"
 
 
 def on_starting(_server: Any) -> None:
-    """In the first process, before any other: settings that can't be used end it with status 2."""
-    wsgi.check_settings()
+    """In the first process, before any other: settings that can't be used end it with status 2.
+
+    It imports no more than that takes: what it has in memory, those that serve would only copy.
+    """
+    doors.read_settings(os.environ)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
