@@ -12,6 +12,7 @@ import contextlib
 import logging
 import secrets
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDone
@@ -62,6 +63,8 @@ _TRIGGER_GONE = {
     "trigger_expired",
     "trigger_exchanged",
 }
+_OPEN_ALREADY = {"duplicate_external_id", "exchanged_trigger_id", "trigger_exchanged"}
+"""The same form a second time: the SDK tries again after a cut line, when the first may have got there."""
 _FORM_GONE = {"not_found", "view_not_found"}
 """Whoever closes a form while it loads wants nothing more of it."""
 
@@ -302,43 +305,46 @@ class Conversation:
             with_button: whether to offer to open the form, where Slack would not.
         """
         with self._explained(call):
-            opening = self.side.submit(self._open, call)
+            external_id = uuid.uuid4().hex
+            opening = self.side.submit(self._open, call, external_id)
+            view = self._made(call, make)
             try:
-                view = make()
-            except RecordsAway:
-                view = form.answer(words.records_away())
-            except Busy:
-                view = form.answer(words.busy())
-            except Exception:
-                reference = _reference()
-                log.exception("a form for %s, reference %s", call.user, reference)
-                view = form.answer(words.unexpected(reference))
-            self._fill(call, opening, view, with_button=with_button)
+                view_id = opening.result()
+            except (SlackApiError, *UNREACHABLE) as error:
+                may_be_open = not isinstance(error, SlackApiError) or _why(error) in _OPEN_ALREADY
+                if not may_be_open or self._fill(call, view, external_id=external_id) is not None:
+                    self._not_opened(call, view, _why(error), with_button=with_button)
+                return
+            trouble = self._fill(call, view, view_id=view_id)
+            if trouble is not None and trouble not in _FORM_GONE:
+                self._say(call, words.not_filled())
 
-    def _open(self, call: Call) -> str:
-        opened = self.client.views_open(trigger_id=call.trigger or "", view=form.loading())
+    def _open(self, call: Call, external_id: str) -> str:
+        view = form.loading(external_id)
+        opened = self.client.views_open(trigger_id=call.trigger or "", view=view)
         return str(opened["view"]["id"])
 
-    def _fill(self, call: Call, opening: Future[str], view: View, *, with_button: bool) -> None:
+    @staticmethod
+    def _made(call: Call, make: Callable[[], View]) -> View:
         try:
-            view_id = opening.result()
-        except SlackApiError as error:
-            why = str(error.response.get("error"))[:60]
-            self._not_opened(call, view, why, with_button=with_button)
-            return
-        except UNREACHABLE as error:
-            self._not_opened(call, view, type(error).__name__, with_button=with_button)
-            return
+            return make()
+        except RecordsAway:
+            return form.answer(words.records_away())
+        except Busy:
+            return form.answer(words.busy())
+        except Exception:
+            reference = _reference()
+            log.exception("a form for %s, reference %s", call.user, reference)
+            return form.answer(words.unexpected(reference))
+
+    def _fill(self, call: Call, view: View, **which: str) -> str | None:
+        """Turn a loading form, by its ``view_id`` or ``external_id``, into this; what kept Slack from it."""
         try:
-            self.client.views_update(view_id=view_id, view=view)
-        except SlackApiError as error:
-            why = str(error.response.get("error"))[:60]
-            log.info("views.update for %s: %s", call.user, why)
-            if why not in _FORM_GONE:
-                self._say(call, words.not_filled())
-        except UNREACHABLE as error:
-            log.warning("views.update for %s: %s", call.user, type(error).__name__)
-            self._say(call, words.not_filled())
+            self.client.views_update(view=view, **which)
+        except (SlackApiError, *UNREACHABLE) as error:
+            log.info("views.update for %s: %s", call.user, _why(error))
+            return _why(error)
+        return None
 
     def _not_opened(self, call: Call, view: View, why: str, *, with_button: bool) -> None:
         """Slack would not open the form: say so where the command was typed, with a button that
@@ -436,6 +442,13 @@ def _replacing(view: View) -> dict[str, Any]:
 def _inline_error(block_ids: list[str], text: str) -> dict[str, Any]:
     """An error under the first input: it leaves the form open and the ticks as they are."""
     return {"response_action": "errors", "errors": {block_ids[0]: text}}
+
+
+def _why(error: Exception) -> str:
+    """What Slack said instead of yes, or what there was instead of an answer; for the log."""
+    if isinstance(error, SlackApiError):
+        return str(error.response.get("error"))[:60]
+    return type(error).__name__
 
 
 def _reference() -> str:

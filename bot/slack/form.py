@@ -104,9 +104,16 @@ class Submission:
         return {p: on for p, on in self.wanted if on is not shown[p]}
 
 
-def loading() -> View:
-    """The form before anything is known."""
-    return _answer(words.loading_title_line(), words.loading())
+def loading(external_id: str | None = None) -> View:
+    """The form before anything is known.
+
+    Args:
+        external_id: a name of our own for it, by which it can be found where Slack's answer with its
+            id is lost (https://docs.slack.dev/reference/methods/views.update).
+    """
+    view = _answer(words.loading_title_line(), words.loading())
+    view.external_id = external_id
+    return view
 
 
 def answer(text: str) -> View:

@@ -353,6 +353,17 @@ class TestTheLoadingForm:
 
         assert told.text == words.not_opened()
 
+    @pytest.mark.parametrize("lost", [1, 2])
+    def test_slack_opens_it_and_its_answer_is_lost(self, stage: Stage, lost: int) -> None:
+        """The form that is open is filled, by the name the bot gave it, and nobody is told otherwise."""
+        stage.slack.faults.next("views.open", Fault.drop_after(), lost)
+        modal = stage.open_form()
+
+        assert is_form(modal)
+        assert "view_id" not in stage.slack.wait_for_call("views.update").arguments
+        assert stage.private_words(ADMIN) == []
+        assert stage.save(mailStop=True).error is None
+
     def test_a_refusal_that_can_not_be_shown_in_a_form(self, stage: Stage) -> None:
         """Whoever may not gets the reason all the same, and no button to try again."""
         stage.slack.faults.next("views.open", Fault.error("expired_trigger_id"))
