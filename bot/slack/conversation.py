@@ -110,6 +110,13 @@ class Conversation:
         """Open the form, and fill it or say why not."""
         self._show(call, lambda: self._form_for(call))
 
+    def open_form_at_press(self, press: Press) -> None:
+        """The same from the button that stands where a form could not be opened, once it was pressed."""
+        self.open_form(press.call)
+        # Where that came to nothing again, there are other words by now, below these.
+        if press.only_visible_to_you and press.call.reply_url:
+            self.reply_urls.take_back(press.call.reply_url)
+
     def _form_for(self, call: Call) -> View:
         decision = self.callers.decision(self.callers.deciding(call.user, call.team))
         if not decision.allowed:
@@ -364,6 +371,18 @@ class Conversation:
         )
         blocks = (SectionBlock(text=text).to_dict(), ActionsBlock(elements=[button]).to_dict())
         self._reply(call, report.Message(text, blocks))
+
+    def answer(self, call: Call, text: str) -> None:
+        """Say one thing, in whatever way there is: not every payload has a ``response_url``."""
+        if call.reply_url is not None:
+            self._say(call, text)
+        elif call.form is not None:
+            self._fill(call, form.answer(text), view_id=call.form)
+        else:
+            try:
+                self.client.views_open(trigger_id=call.trigger or "", view=form.answer(text))
+            except (SlackApiError, *UNREACHABLE) as error:
+                log.warning("%s could not be told what happened: %s", call.user, _why(error))
 
     def _say(self, call: Call, text: str) -> None:
         """Tell this person alone."""

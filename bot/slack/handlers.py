@@ -8,6 +8,7 @@ be known before its ack, within Slack's 3 s.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,10 @@ from bot.changes import Origin
 from bot.slack import form, incoming, words
 from bot.slack.conversation import Conversation
 from bot.slack.form import UnreadableForm
-from bot.slack.report import Message
+from bot.slack.incoming import Call
 from bot.work import Busy
+
+log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
 
@@ -64,9 +67,9 @@ class Handlers:
 
     def open_form(self, ack: Ack, body: Body) -> None:
         """The button that stands where a form could not be opened."""
-        call = incoming.press(body).call
+        press = incoming.press(body)
         ack()
-        self._hand_over_or_say(body, self.conversation.open_form, call)
+        self._hand_over_or_answer(press.call, self.conversation.open_form_at_press, press)
 
     def unknown_form(self, ack: Ack) -> None:
         """A form of an older release."""
@@ -79,7 +82,7 @@ class Handlers:
     def unknown_button(self, ack: Ack, body: Body) -> None:
         """A button, a shortcut or a menu of an older release."""
         ack()
-        self._hand_over(self._say, body, words.older_release())
+        self._answer(incoming.anything(body), words.older_release())
 
     def nothing_to_do(self, ack: Ack) -> None:
         """A form was closed, or an event came that nothing depends on."""
@@ -88,11 +91,11 @@ class Handlers:
     def _press(self, ack: Ack, body: Body, origin: Origin) -> None:
         press = incoming.press(body)
         ack()
-        self._hand_over_or_say(body, self.conversation.press, press, origin)
+        self._hand_over_or_answer(press.call, self.conversation.press, press, origin)
 
-    def _hand_over_or_say(self, body: Body, work: Callable[..., None], *arguments: Any) -> None:
+    def _hand_over_or_answer(self, call: Call, work: Callable[..., None], *arguments: Any) -> None:
         if not self._hand_over(work, *arguments):
-            self._say(body, words.busy())
+            self._answer(call, words.busy())
 
     def _hand_over(self, work: Callable[..., None], *arguments: Any) -> bool:
         try:
@@ -101,7 +104,9 @@ class Handlers:
             return False
         return True
 
-    def _say(self, body: Body, text: str) -> None:
-        reply_url = body.get("response_url")
-        if isinstance(reply_url, str) and reply_url:
-            self.conversation.reply_urls.post(reply_url, Message(text, ()))
+    def _answer(self, call: Call, text: str) -> None:
+        """Have it said on another thread: the ack goes out when this one is done."""
+        try:
+            self.conversation.side.submit(self.conversation.answer, call, text)
+        except Busy:
+            log.warning("%s could not be told what happened: too much in hand", call.user)

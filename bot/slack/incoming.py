@@ -35,6 +35,7 @@ class Call:
         trigger: opens a form: once, within 3 s.
         reply_url: the ``response_url``, as it came.
         thread: the ``ts`` of the thread's parent, where it was in a thread.
+        form: the ``view_id`` of the modal, where it was in one.
     """
 
     user: str
@@ -43,6 +44,7 @@ class Call:
     trigger: str | None = None
     reply_url: str | None = None
     thread: str | None = None
+    form: str | None = None
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,19 @@ def press(payload: Mapping[str, Any]) -> Press:
     )
     value = payload["actions"][0].get("value")
     return Press(call, value if isinstance(value, str) else "", ephemeral, message_ts)
+
+
+def anything(payload: Mapping[str, Any]) -> Call:
+    """A press, a menu or a shortcut of any kind, wherever it was."""
+    view = _object(payload, "view")
+    return Call(
+        user=_text(_object(payload, "user"), "id"),
+        team=team_of(payload),
+        channel=_optional(_object(payload, "channel"), "id") or "",
+        trigger=_optional(payload, "trigger_id"),
+        reply_url=_optional(payload, "response_url"),
+        form=_optional(view, "id") if view.get("type") == "modal" else None,
+    )
 
 
 def _object(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:

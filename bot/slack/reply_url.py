@@ -57,16 +57,23 @@ class ReplyUrls:
         Returns:
             Whether Slack took it.
         """
-        body: dict[str, Any] = {
+        content: dict[str, Any] = {
             "response_type": "ephemeral",
             "replace_original": replace,
             "text": message.text,
         }
         if message.blocks:
-            body["blocks"] = list(message.blocks)
+            content["blocks"] = list(message.blocks)
+        return self._send(url, content)
+
+    def take_back(self, url: str) -> bool:
+        """Take away the message whose button was pressed; whether Slack did."""
+        return self._send(url, {"delete_original": True})
+
+    def _send(self, url: str, content: dict[str, Any]) -> bool:
         try:
             answer = self._pool.request(
-                "POST", url, json=body, timeout=_TIMEOUT, retries=False, redirect=False
+                "POST", url, json=content, timeout=_TIMEOUT, retries=False, redirect=False
             )
         except urllib3.exceptions.HTTPError as error:
             log.warning("a response_url was not taken: %s", type(error).__name__)

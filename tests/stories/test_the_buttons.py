@@ -604,6 +604,34 @@ class TestButtonsThatAreNotWhatTheySay:
         assert delivery.status == 200
         assert told(stage, ADMIN) == words.older_release()
 
+    def test_a_shortcut_from_anywhere(self, stage: Stage) -> None:
+        """A global one comes from no channel and brings no ``response_url``: it is answered in a form."""
+        payload = self.payload(stage, applied(stage), "x") | {
+            "type": "shortcut",
+            "callback_id": "kayran_shortcut_v0",
+        }
+        for gone in ("actions", "channel", "container", "message", "response_url"):
+            del payload[gone]
+
+        delivery = stage.slack.deliver({"payload": json.dumps(payload)})
+
+        assert delivery.status == 200
+        stage.wait_for(lambda: stage.slack.modal(ADMIN), "an answer")
+        assert words.older_release() in stage.form_texts()
+
+    def test_a_button_in_a_form_of_an_older_release(self, stage: Stage) -> None:
+        """It turns into the answer, whatever it was; nothing else stays open behind it."""
+        modal = stage.open_form()
+        workspace = stage.slack.workspace
+        button = {"type": "button", "action_id": "refresh_v0", "block_id": "b", "value": "1"}
+        payload = payloads.action_in_modal(workspace, modal, button)
+
+        delivery = stage.slack.deliver({"payload": json.dumps(payload)})
+
+        assert delivery.status == 200
+        stage.wait_for(lambda: words.older_release() in stage.form_texts(), "an answer")
+        assert stage.slack.modal(ADMIN) is modal
+
     @pytest.mark.parametrize("gone", ["container", "message", "channel", "response_url", "team"])
     def test_a_press_with_something_missing(self, stage: Stage, gone: str) -> None:
         """What Slack leaves out is found elsewhere, or done without."""

@@ -35,6 +35,7 @@ from bot.sandbox.cast import (
 )
 from bot.sandbox.faults import Fault
 from bot.sandbox.modals import Modal
+from bot.sandbox.workspace import Ephemeral
 from bot.slack import words
 from bot.slack.conversation import OPEN_FORM_ACTION_ID
 from tests.stage import Stage
@@ -313,6 +314,22 @@ class TestTheLoadingForm:
         modal = stage.wait_for(lambda: stage._ended(ADMIN), "the form")
         assert is_form(modal)
         assert json.loads(modal.view["private_metadata"])["channel"] == SCANS
+        stage.wait_for(lambda: not stage.slack.workspace.ephemerals(ADMIN), "the button to go")
+
+    def test_the_button_fails_too(self, stage: Stage) -> None:
+        """Then there is one button again, and not one for each time."""
+        stage.slack.faults.next("views.open", Fault.error("expired_trigger_id"), 2)
+        stage.slack.command(ADMIN, SCANS)
+        [first] = stage.wait_for(lambda: stage.slack.workspace.ephemerals(ADMIN), "a button")
+        stage.slack.press_ephemeral(ADMIN, first.id, OPEN_FORM_ACTION_ID)
+
+        def another() -> list[Ephemeral]:
+            return [e for e in stage.slack.workspace.ephemerals(ADMIN) if e.id != first.id]
+
+        [second] = stage.wait_for(another, "another button")
+        stage.wait_for(lambda: stage.slack.workspace.ephemerals(ADMIN) == [second], "one button")
+        stage.slack.press_ephemeral(ADMIN, second.id, OPEN_FORM_ACTION_ID)
+        assert is_form(stage.wait_for(lambda: stage._ended(ADMIN), "the form"))
 
     def test_the_button_asks_again_who_it_is(self, stage: Stage) -> None:
         """Whoever may no longer by then is told so, and is shown nothing."""
