@@ -343,6 +343,8 @@ class TestWhereTheTicksComeFrom:
     def test_whose_mailbox_it_is(self) -> None:
         """The mailbox is shown masked, nowhere whole."""
         view = built(standing(mailbox="security@example.com"))
+        shown = next(b["text"] for b in view["blocks"] if "@example.com" in b["text"]["text"])
+        assert shown["verbatim"], "Slack would make a link of half an address"
 
         assert "*s…y@example.com*" in texts(view)
         assert "security@" not in json.dumps(view)

@@ -68,15 +68,14 @@ ONLY_HERE = {
     "alembic": {"records", "migrations"},
     "requests": {"app", "kayran", "kayran_line"},
     "dotenv": {"settings"},
-    "werkzeug": {"sandbox"},
     "bot.sandbox": {"sandbox", "__main__"},
-    "os.environ": {"__main__", "wsgi", "sandbox.run"},
+    "os.environ": {"__main__", "gunicorn", "wsgi", "sandbox.run"},
     "os.environb": set(),
     "os.getenv": set(),
 }
 """Which rooms may use what."""
-COMES_ALONG = {"packaging", "werkzeug"}
-"""Packages that pytest and Flask can't be without."""
+COMES_ALONG = {"packaging"}
+"""A package that pytest can't be without."""
 RUN_BY_ALEMBIC = re.compile(r"bot\.migrations\.(env|versions\..*)")
 """Scripts that are of use only in Alembic's hands."""
 

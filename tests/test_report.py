@@ -119,6 +119,7 @@ def test_nothing_of_kayrans_pings_or_links(change: Change) -> None:
     objects = [t for b in message.blocks for t in (b.get("text"), *b.get("elements", []))]
     markup = [t["text"] for t in objects if isinstance(t, dict) and t["type"] == "mrkdwn"]
 
+    assert all(t["verbatim"] for t in objects if isinstance(t, dict) and t["type"] == "mrkdwn")
     for text in (message.text, *markup):
         assert set(re.findall(r"<[^>]*>?", text)) <= {"<@U0ADMIN>"}
 

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
-from slack_sdk.models.blocks import ActionsBlock, ButtonElement, PlainTextObject, SectionBlock
+from slack_sdk.models.blocks import ActionsBlock, ButtonElement, PlainTextObject
 from slack_sdk.models.views import View
 
 from bot.access import Decision, Reason
@@ -44,6 +44,7 @@ from bot.slack import form, report, words
 from bot.slack.callers import UNREACHABLE, Callers
 from bot.slack.form import Proposal, Submission
 from bot.slack.incoming import Call, Press
+from bot.slack.mrkdwn import section
 from bot.slack.reply_url import ReplyUrls
 from bot.work import Busy, Pool
 
@@ -369,7 +370,7 @@ class Conversation:
         button = ButtonElement(
             text=PlainTextObject(text=words.OPEN_FORM), action_id=OPEN_FORM_ACTION_ID, value="open"
         )
-        blocks = (SectionBlock(text=text).to_dict(), ActionsBlock(elements=[button]).to_dict())
+        blocks = (section(text).to_dict(), ActionsBlock(elements=[button]).to_dict())
         self._reply(call, report.Message(text, blocks))
 
     def answer(self, call: Call, text: str) -> None:

@@ -21,12 +21,9 @@ from typing import Any
 
 from slack_sdk.models.blocks import (
     CheckboxesElement,
-    ContextBlock,
     InputBlock,
-    MarkdownTextObject,
     Option,
     PlainTextObject,
-    SectionBlock,
 )
 from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
@@ -34,6 +31,7 @@ from slack_sdk.models.views import View
 from bot.changes import Change, Origin, Outcome, Overtaken, Place, Standing
 from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags, Notification, Phase, Preferences
 from bot.slack import words
+from bot.slack.mrkdwn import context, section
 
 CALLBACK_ID = "kayran_notify_form"
 ANSWER_CALLBACK_ID = "kayran_notify_answer"
@@ -200,11 +198,11 @@ def _basis(
 
 
 def _form(basis: Basis, standing: Standing, ticks: Preferences, top: Sequence[str]) -> View:
-    blocks: list[Block] = [_section(line) for line in top]
-    blocks.append(_section(words.whose_mailbox(standing.reading.mailbox)))
-    blocks.append(_context("\n".join(_sources(standing))))
+    blocks: list[Block] = [section(line) for line in top]
+    blocks.append(section(words.whose_mailbox(standing.reading.mailbox)))
+    blocks.append(context("\n".join(_sources(standing))))
     blocks += [_group(phase, basis, ticks) for phase in Phase]
-    blocks.append(_context(words.sets_all_nine()))
+    blocks.append(context(words.sets_all_nine()))
     return View(
         type="modal",
         callback_id=CALLBACK_ID,
@@ -222,7 +220,7 @@ def _answer(*texts: str) -> View:
         callback_id=ANSWER_CALLBACK_ID,
         title=PlainTextObject(text=words.FORM_TITLE),
         close=PlainTextObject(text=words.CLOSE),
-        blocks=[_section(text) for text in texts],
+        blocks=[section(text) for text in texts],
     )
 
 
@@ -355,11 +353,3 @@ def _number(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise UnreadableForm("a number expected")
     return value
-
-
-def _section(text: str) -> SectionBlock:
-    return SectionBlock(text=MarkdownTextObject(text=text))
-
-
-def _context(text: str) -> ContextBlock:
-    return ContextBlock(elements=[MarkdownTextObject(text=text)])

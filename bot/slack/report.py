@@ -12,8 +12,6 @@ from typing import Any
 from slack_sdk.models.blocks import (
     ActionsBlock,
     ButtonElement,
-    ContextBlock,
-    MarkdownTextObject,
     PlainTextObject,
     SectionBlock,
 )
@@ -22,6 +20,7 @@ from slack_sdk.models.blocks.blocks import Block
 from bot.changes import Change, Outcome
 from bot.notifications import PARAMETERS
 from bot.slack import words
+from bot.slack.mrkdwn import context, section
 
 UNDO_ACTION_ID = "undo_change"
 TRY_AGAIN_ACTION_ID = "try_change_again"
@@ -46,7 +45,7 @@ class Message:
 
 def parent(change: Change) -> Message:
     """The message in the channel: who asked for what, and how it stands."""
-    return _message([_section(words.asked(change)), _context(words.state(change))])
+    return _message([section(words.asked(change)), context(words.state(change))])
 
 
 def result(
@@ -59,18 +58,18 @@ def result(
         used_by: the change that its button made: the button is gone then, and this says who used it.
         closed_to_us: Slack's error code, where the result can't go to the channel.
     """
-    blocks: list[Block] = [_section(words.headline(change))]
+    blocks: list[Block] = [section(words.headline(change))]
     if change.outcome is Outcome.REFUSED:
         blocks.append(SectionBlock(text=PlainTextObject(text=words.kayrans_words(change.reason))))
-    blocks += [_section(text) for text in _flags(change) if text]
+    blocks += [section(text) for text in _flags(change) if text]
     if change.outcome is Outcome.APPLIED and not change.leaves().ticks().on:
-        blocks.append(_section(words.all_off()))
+        blocks.append(section(words.all_off()))
     if next_step := words.what_to_do(change):
-        blocks.append(_context(next_step))
+        blocks.append(context(next_step))
     if closed_to_us is not None:
-        blocks.append(_context(words.why_here(closed_to_us)))
+        blocks.append(context(words.why_here(closed_to_us)))
     if used_by is not None:
-        blocks.append(_context(words.used_by(used_by)))
+        blocks.append(context(words.used_by(used_by)))
     elif button := _button(change):
         blocks.append(ActionsBlock(elements=[button]))
     return _message(blocks)
@@ -130,11 +129,3 @@ def _spoken(block: dict[str, Any]) -> str:
     if block["type"] == "context":
         return str(block["elements"][0]["text"])
     return ""
-
-
-def _section(text: str) -> SectionBlock:
-    return SectionBlock(text=MarkdownTextObject(text=text))
-
-
-def _context(text: str) -> ContextBlock:
-    return ContextBlock(elements=[MarkdownTextObject(text=text)])
