@@ -280,7 +280,7 @@ class Overtaken(Accepted):
     Attributes:
         standing: what is true now.
         since: what happened on record since the form was made, oldest first, the latest few: the
-            changes accepted since, and the one the form was based on where it did not go through.
+            changes accepted since, and the one the form was based on where it was not applied.
     """
 
     standing: Standing
@@ -354,7 +354,7 @@ class Ledger(Protocol):
 
     def since(self, account: str, number: int) -> Sequence[Change]:
         """The latest few changes with a higher number that count, and the one with this number
-        where it does not count after all; oldest first.
+        where it ended otherwise than applied; oldest first.
         """
 
     def claim(self, account: str) -> Claim | None:

@@ -285,15 +285,19 @@ class Records:
 
     def since(self, account: str, number: int) -> Sequence[Change]:
         """The latest few changes with a higher number that count, and the one with this number
-        where it does not count after all; oldest first.
+        where it ended otherwise than applied; oldest first.
         """
         newer = sa.and_(changes.c.number > number, _COUNTS)
-        fell_through = sa.and_(changes.c.number == number, sa.not_(_COUNTS))
+        not_applied = sa.and_(
+            changes.c.number == number,
+            changes.c.outcome.is_not(None),
+            changes.c.outcome != Outcome.APPLIED.value,
+        )
         query = (
             sa.select(changes)
             # The lower bound is for the database: without it, it would look through all of history.
             .where(changes.c.account == account, changes.c.number >= number)
-            .where(sa.or_(newer, fell_through))
+            .where(sa.or_(newer, not_applied))
             .order_by(changes.c.number.desc())
             .limit(SINCE_AT_MOST)
         )

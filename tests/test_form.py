@@ -433,6 +433,21 @@ class TestForeignChanges:
         assert ": did not take effect" in said
         assert "In Kayran itself" not in said
 
+    @pytest.mark.parametrize("seen", [None, Outcome.UNSURE])
+    def test_a_change_that_nobody_is_sure_of(self, seen: Outcome | None) -> None:
+        """It is news to who saw it on its way, and not to who knew; to neither is it an edit in Kayran."""
+        on_its_way = self.change({"mailStop": False}, ["mailStop"], outcome=seen)
+        unsure = self.change({"mailStop": False}, ["mailStop"], outcome=Outcome.UNSURE)
+        seen_then = Reading(Flags.of({"mailStop": False, "mailQueue": False}))
+        sent = form.parse(submitted(built(Standing(Outlook(on_its_way), seen_then))))
+        at = Standing(Outlook(unsure), Reading(Flags.of({"mailStop": False, "mailQueue": True})))
+
+        said = texts(form.build_again(sent, Overtaken(at, [unsure])).to_dict())
+
+        assert (": not certain whether it took effect (Stop off → on)" in said) is (seen is None)
+        assert "In Kayran itself: Queue off → on" in said
+        assert "Stop on → off" not in said
+
     def change(
         self, before: dict[str, bool], on: list[str], outcome: Outcome | None = Outcome.APPLIED
     ) -> Change:

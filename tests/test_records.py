@@ -471,13 +471,16 @@ def test_what_counts_since_a_number_oldest_first(records: Records) -> None:
     assert [change.id for change in since] == [applied.id, unsure.id, underway.id]
 
 
-def test_a_basis_that_came_to_nothing_is_part_of_what_happened(records: Records) -> None:
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.FAILED, Outcome.UNSURE])
+def test_a_basis_that_was_not_applied_is_part_of_what_happened(
+    records: Records, outcome: Outcome
+) -> None:
     """A form may have shown a change on its way that was then refused: that is news to its reader."""
     closed(records, "form-1")
-    refused = closed(records, "form-2", outcome=Outcome.REFUSED)
+    refused = closed(records, "form-2", outcome=outcome)
 
     assert [change.id for change in records.since(ACCOUNT, 2)] == [refused.id]
-    assert records.since(ACCOUNT, 1) == []
+    assert records.since(ACCOUNT, 3) == []
 
 
 def test_only_the_latest_few_are_told_of(records: Records) -> None:

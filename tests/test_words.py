@@ -7,6 +7,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -101,7 +102,8 @@ def sentences() -> Iterator[str]:
     for trouble in every_trouble():
         yield words.kayran_silent(trouble)
     for error in ("not_in_channel", "channel_not_found", "is_archived", "restricted_action"):
-        yield words.why_here(error)
+        yield words.why_here(error, "C0SCANS")
+        yield words.why_here(error, "D0OTHERS")
     for change in every_change():
         yield from of_change(change)
 
@@ -170,7 +172,7 @@ def test_no_sentence_pings_more_than_the_person_it_is_about() -> None:
 
 def test_a_refusal_says_what_to_do() -> None:
     """Whoever is told no is told what to do about it."""
-    steps = ("Ask one of them to make the change.", "Try again in a moment.")
+    steps = ("Ask one of them to make the change.", "ask whoever runs the bot: its log says why.")
 
     assert [refusal for refusal in every_refusal() if not refusal.endswith(steps)] == []
 
@@ -302,6 +304,41 @@ def test_what_is_not_known_is_not_said_to_be_so() -> None:
 
         assert "is applied" not in told
         assert "confirm" not in told
+
+
+@pytest.mark.parametrize(
+    ("tries", "reason", "said"),
+    [
+        (
+            1,
+            Obstacle.TIMED_OUT.value,
+            "It was sent, but Kayran did not answer in time, and reading",
+        ),
+        (1, None, "It was sent, but Kayran gave no clear answer, and reading"),
+        (
+            2,
+            Obstacle.UNREACHABLE.value,
+            "Sent again, it failed: no connection to Kayran could be made.",
+        ),
+        (2, "Not <valid> token", "Kayran refused it with the words “Not &lt;valid&gt; token”."),
+        (2, Obstacle.OTHER_KEY.value, "and has been given another Kayran key since"),
+    ],
+)
+def test_what_is_uncertain_does_not_contradict_itself(
+    tries: int, reason: str | None, said: str
+) -> None:
+    """Of a try that failed after one that was cut short nothing says that it was sent."""
+    headline = words.headline(replace(a_change(Outcome.UNSURE, Origin.FORM, reason), tries=tries))
+
+    assert said in headline
+    assert ("The bot was stopped while it was sending it" in headline) is (tries > 1)
+    assert ("It was sent, but" in headline) is (tries == 1)
+
+
+def test_nobody_is_told_to_invite_the_bot_to_direct_messages() -> None:
+    """There is no such thing; where there is, it is the next step."""
+    assert "/invite" not in words.why_here("channel_not_found", "D0OTHERS")
+    assert "/invite @kayran-notify" in words.why_here("channel_not_found", "C0SCANS")
 
 
 @pytest.mark.parametrize("origin", [Origin.UNDO, Origin.TRY_AGAIN])

@@ -276,11 +276,12 @@ def _sources(standing: Standing) -> list[str]:
 
 def _foreign_changes(before: Basis, overtaken: Overtaken) -> list[str]:
     """One line for each foreign change, and one for what was changed in Kayran itself."""
-    lines = [words.changed_meanwhile(change) for change in overtaken.since]
+    since = [change for change in overtaken.since if _is_news(change, before)]
+    lines = [words.changed_meanwhile(change) for change in since]
     now = overtaken.standing.flags
     told: set[str] = set()
-    for change in overtaken.since:
-        if change.outcome in (None, Outcome.APPLIED, Outcome.UNSURE):
+    for change in since:
+        if change.outcome in (None, Outcome.APPLIED):
             told.update(p for p in change.asks_for() if change.leaves()[p] is now[p])
         else:
             told.update(change.asks_for())
@@ -292,6 +293,12 @@ def _foreign_changes(before: Basis, overtaken: Overtaken) -> list[str]:
     if elsewhere:
         lines.append(words.changed_elsewhere(before.shown, now, elsewhere))
     return lines
+
+
+def _is_news(change: Change, before: Basis) -> bool:
+    """Whether the form could not say yet how this change ended: it showed it as if it had been applied."""
+    shown, wanted = before.shown, change.wanted.as_flags()
+    return change.number != before.based_on or all(shown[p] is wanted[p] for p in change.asks_for())
 
 
 def _block_id(phase: Phase, form: str) -> str:

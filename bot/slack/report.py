@@ -67,7 +67,7 @@ def result(
     if next_step := words.what_to_do(change):
         blocks.append(context(next_step))
     if closed_to_us is not None:
-        blocks.append(context(words.why_here(closed_to_us)))
+        blocks.append(context(words.why_here(closed_to_us, change.place.channel)))
     if used_by is not None:
         blocks.append(context(words.used_by(used_by)))
     elif button := _button(change):

@@ -139,7 +139,8 @@ def refusal(reason: Reason, role: Role | None, roles: Iterable[Role]) -> str:
     if reason is Reason.NO_ANSWER:
         return (
             "Slack did not say who you are in time, and without that nobody is let in. "
-            "Nothing was changed. Try again in a moment."
+            "Nothing was changed. Try again in a moment; if it happens again, ask whoever runs the "
+            "bot: its log says why."
         )
     barred = {
         Reason.OTHER_TEAM: "Your account belongs to another workspace.",
@@ -253,8 +254,14 @@ def why(trouble: KayranError) -> str:
 
 def obstacle(value: str | None) -> str:
     """The same from the record."""
-    known = {o.value: words for o, words in _OBSTACLES.items()}
-    return known.get(value or "", "Kayran gave no clear answer")
+    if value is None or not _is_obstacle(value):
+        return "Kayran gave no clear answer"
+    return _OBSTACLES[Obstacle(value)]
+
+
+def _is_obstacle(reason: str) -> bool:
+    """Whether a reason on record is the bot's own word; any other is Kayran's."""
+    return any(reason == known.value for known in Obstacle)
 
 
 def last_set_here(parameters: Iterable[str], change: Change) -> str:
@@ -304,6 +311,9 @@ def changed_meanwhile(change: Change) -> str:
     who = f"{person(change.asker.user)}, {moment(change.asked_at)}"
     if change.outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.SUPERSEDED):
         return f"• Change {change.number} by {who}: did not take effect"
+    if change.outcome is Outcome.UNSURE:
+        steps = listing(_step(change.before, change.wanted.as_flags(), change.asks_for()))
+        return f"• Change {change.number} by {who}: not certain whether it took effect ({steps})"
     steps = listing(_step(change.before, change.leaves(), change.asks_for()))
     state = ", on its way" if change.outcome is None else ""
     return f"• Change {change.number} by {who}{state}: {steps or 'set all nine as they were'}"
@@ -335,7 +345,10 @@ def record_away_at_submit() -> str:
 
 def slack_silent_at_submit() -> str:
     """Under the form: nothing is lost, the ticks stay."""
-    return "Not saved: Slack did not say who you are in time. Save again in a moment."
+    return (
+        "Not saved: Slack did not say who you are in time. Save again in a moment; if it happens "
+        "again, ask whoever runs the bot: its log says why."
+    )
 
 
 # The thread
@@ -376,14 +389,26 @@ def headline(change: Change) -> str:
             "Nothing was changed."
         ),
         Outcome.UNSURE: (
-            f"*It is not certain whether {number.lower()} took effect.*{by} It was sent, but "
-            f"{obstacle(change.reason)}, and reading back does not settle it."
+            f"*It is not certain whether {number.lower()} took effect.*{by} {_what_is_uncertain(change)}"
         ),
         Outcome.SUPERSEDED: (
             f"*{number} was superseded by change {change.superseded_by}.*{by} The newer change was "
             "saved before this one was sent, so Kayran never got this one."
         ),
     }[change.outcome]
+
+
+def _what_is_uncertain(change: Change) -> str:
+    """Why nobody knows how it ended: after a try that was cut short, another one's failing says little."""
+    cut_short = "The bot was stopped while it was sending it"
+    if change.is_of_another_key:
+        return f"{cut_short}, and has been given another Kayran key since, so it can't find out."
+    if change.tries > 1:
+        again = f"Sent again, it failed: {obstacle(change.reason)}."
+        if change.reason is not None and not _is_obstacle(change.reason):
+            again = f"Sent again, Kayran refused it with the words “{quoted(change.reason, 120)}”."
+        return f"{cut_short}, and nobody knows how that ended. {again} Reading back does not settle it."
+    return f"It was sent, but {obstacle(change.reason)}, and reading back does not settle it."
 
 
 def _asked_by(change: Change) -> str:
@@ -500,8 +525,10 @@ _CLOSED = {
 }
 
 
-def why_here(error: str) -> str:
+def why_here(error: str, channel: str) -> str:
     """Why the result is not in the channel's thread."""
+    if channel.startswith("D"):
+        return "This comes here because the bot is not part of these direct messages."
     reason = _CLOSED.get(error, f"the channel does not let the bot post ({quoted(error, 60)})")
     remedy = (
         " To get results there, invite the bot with `/invite @kayran-notify`."

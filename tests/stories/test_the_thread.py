@@ -205,7 +205,7 @@ class TestClosedToTheBot:
         ("channel", "why"),
         [
             (BOARD, "the bot can't see the channel it was asked in"),
-            (DM, "the bot can't see the channel it was asked in"),
+            (DM, "the bot is not part of these direct messages"),
             (ARCHIVED, "the channel is archived"),
             (ANNOUNCEMENTS, "the channel does not let the bot post (restricted_action)"),
         ],
