@@ -59,7 +59,7 @@ def test_a_no_is_on_record(sandbox: Sandbox, visit: Visit) -> None:
 
 CLOSED = {
     BOARD: "the bot can't see the channel",
-    DM: "the bot can't see the channel",
+    DM: "the bot is not part of these direct messages",
     ARCHIVED: "the channel is archived",
     ANNOUNCEMENTS: "the channel does not let the bot post",
 }
