@@ -11,11 +11,9 @@ below HTTP.
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import socket
-import socketserver
 import ssl
 import sys
 import threading
@@ -29,8 +27,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from bot.notifications import NOTIFICATIONS, PARAMETERS
-
-HOST = "127.0.0.1"
+from bot.sandbox.loopback import GOODBYE_SECONDS, HOST, Lines
 
 UPDATE = "UpdateMailNotify"
 PROFILE = "GetUserProfile"
@@ -48,9 +45,6 @@ NASTY_REASON = (
 
 _POLL = 0.02
 """Seconds until the server notices that it is to end."""
-
-_GOODBYE = 2.0
-"""Seconds that ``stop`` waits for calls in hand."""
 
 _BODY_LIMIT = 64 * 1024
 
@@ -374,7 +368,7 @@ class KayranStandIn:
         self._thread.join()
         server.server_close()
         # A call that hangs does not let go before the stand-in stops.
-        server.hang_up(wait=_GOODBYE if self._stopping else 0)
+        server.hang_up(wait=GOODBYE_SECONDS if self._stopping else 0)
         self._accepted += server.accepted
 
     def _touch(self) -> None:
@@ -719,18 +713,11 @@ class _Request:
     body: bytes
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 64
-
+class _Server(Lines):
     def __init__(self, port: int, kayran: KayranStandIn, tls: ssl.SSLContext | None) -> None:
         self.kayran = kayran
-        self.accepted = 0
         self._tls = tls
-        self._lines: set[socket.socket] = set()
-        self._quiet = threading.Condition()
-        super().__init__((HOST, port), _Handler)
+        super().__init__(port, _Handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         line, address = super().get_request()
@@ -738,26 +725,6 @@ class _Server(socketserver.ThreadingTCPServer):
             # The handshake is left to the thread that serves the line.
             line = self._tls.wrap_socket(line, server_side=True, do_handshake_on_connect=False)
         return line, address
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._quiet:
-            self.accepted += 1
-            self._lines.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        super().shutdown_request(request)
-        with self._quiet:
-            self._lines.discard(request)
-            self._quiet.notify_all()
-
-    def hang_up(self, wait: float) -> None:
-        """Close every line, and wait so many seconds for the threads that served them to let go."""
-        with self._quiet:
-            for line in self._lines:
-                with contextlib.suppress(OSError):  # The client was quicker.
-                    line.shutdown(socket.SHUT_RDWR)
-            self._quiet.wait_for(lambda: not self._lines, timeout=wait)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client that hangs up, or trusts no certificate of ours, is no news.

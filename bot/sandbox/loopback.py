@@ -10,19 +10,20 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import socketserver
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 HOST = "127.0.0.1"
 
-_GOODBYE = 2.0
-"""Seconds that ``stop`` waits for requests in hand."""
+GOODBYE_SECONDS = 2.0
+"""How long a server that stops waits for requests in hand."""
 
 
 @dataclass(frozen=True)
@@ -127,24 +128,51 @@ class LoopbackServer:
         server.hang_up()
 
 
-class _Server(ThreadingHTTPServer):
+class Lines(socketserver.ThreadingTCPServer):
+    """A server on 127.0.0.1 that knows its open lines, one thread for each, and can hang up on them.
+
+    Attributes:
+        accepted: how many lines there were so far.
+    """
+
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 64
 
-    def __init__(self, port: int, answer: Answer) -> None:
-        self.answer = answer
+    def __init__(self, port: int, handler: type[socketserver.BaseRequestHandler]) -> None:
         self.accepted = 0
-        self._ending = False
         self._lines: set[socket.socket] = set()
         self._quiet = threading.Condition()
-        super().__init__((HOST, port), _Handler)
+        super().__init__((HOST, port), handler)
 
-    def server_bind(self) -> None:
-        # HTTPServer's own looks the host's name up, which can take seconds and needs no network.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = HOST, self.server_address[1]
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Note the line, and serve it."""
+        with self._quiet:
+            self.accepted += 1
+            self._lines.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close the line, and forget it."""
+        super().shutdown_request(request)
+        with self._quiet:
+            self._lines.discard(request)
+            self._quiet.notify_all()
+
+    def hang_up(self, wait: float = GOODBYE_SECONDS) -> None:
+        """Close every line, and wait so many seconds for the threads that served them to let go."""
+        with self._quiet:
+            for line in self._lines:
+                with contextlib.suppress(OSError):  # The client was quicker.
+                    line.shutdown(socket.SHUT_RDWR)
+            self._quiet.wait_for(lambda: not self._lines, timeout=wait)
+
+
+class _Server(Lines):
+    def __init__(self, port: int, answer: Answer) -> None:
+        self.answer = answer
+        self._ending = False
+        super().__init__(port, _Handler)
 
     def serve(self) -> None:
         """Accept connections until ``end``. Unlike ``serve_forever`` it never wakes up for nothing."""
@@ -161,27 +189,7 @@ class _Server(ThreadingHTTPServer):
     def end(self) -> None:
         """Make ``serve`` return: it waits for a connection, so it gets one."""
         self._ending = True
-        socket.create_connection((HOST, self.server_port), timeout=_GOODBYE).close()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._quiet:
-            self.accepted += 1
-            self._lines.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        super().shutdown_request(request)
-        with self._quiet:
-            self._lines.discard(request)
-            self._quiet.notify_all()
-
-    def hang_up(self) -> None:
-        """Close every line, and wait until the threads that served them have let go."""
-        with self._quiet:
-            for line in self._lines:
-                with contextlib.suppress(OSError):  # The client was quicker.
-                    line.shutdown(socket.SHUT_RDWR)
-            self._quiet.wait_for(lambda: not self._lines, timeout=_GOODBYE)
+        socket.create_connection((HOST, self.server_address[1]), timeout=GOODBYE_SECONDS).close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client that hangs up is no news; a mistake of the stand-in's own is.
