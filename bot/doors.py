@@ -16,14 +16,15 @@ APP_LOAD_ERROR = 4
 """A worker's exit status that tells gunicorn that to start another one is no use."""
 
 
-def read_settings(environ: MutableMapping[str, str]) -> Settings:
+def read_settings(environ: MutableMapping[str, str], *, over_http: bool = False) -> Settings:
     """The settings of this process; it ends with status 2 and a message where they can't be used.
 
     Args:
         environ: the process's own, and what libraries are not to find is taken out of it.
+        over_http: whether the door is HTTP, whatever else is set.
     """
     try:
-        settings = load(environ, Path(".env"))
+        settings = load(environ, Path(".env"), over_http=over_http)
     except SettingsError as error:
         say(as_message(error))
         raise SystemExit(WRONG_SETTINGS) from None

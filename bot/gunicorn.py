@@ -5,19 +5,65 @@ What is set here can be set otherwise on gunicorn's command line.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import time
+from concurrent.futures import Future
 from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from bot import doors
 
+RECEIVE_SECONDS = 5.0
+"""How long a request may take to come in: Slack sends each in one go, and waits 3 s for its ack."""
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no annotations
+    """gunicorn's threads, and a limit to how long a client may keep one waiting for a request.
+
+    Without it, as many connections as there are threads, each with half a request and nothing more,
+    keep everybody else out for good. gunicorn itself waits for the first byte alone, and leaves slow
+    clients to a proxy before it (https://docs.gunicorn.org/en/stable/deploy.html).
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # By connection, until when its request has to be in. The main thread's alone.
+        self._coming_in: dict[TConn, float] = {}
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """A request begins to come in."""
+        self._coming_in[conn] = time.monotonic() + RECEIVE_SECONDS
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
+        """It was answered, or given up."""
+        self._coming_in.pop(conn, None)
+        super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """Once a second at least: end what is late."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn in [conn for conn, until in self._coming_in.items() if until < now]:
+            del self._coming_in[conn]
+            # Whoever reads finds the end. What has come in whole is answered all the same.
+            with contextlib.suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RD)
+
+
 workers = 1
-worker_class = "gthread"
+worker_class = Worker
 # A submit holds a thread while Slack and Kayran are asked, 2 s at most; an ack must find one free.
 threads = 64
 # Within the 30 s a host such as Heroku grants: 3 s for what is being answered, then the rest.
 graceful_timeout = 24
 FINISH_SECONDS = 18.0
 loglevel = "warning"
+# Nothing here talks to it, and it is left behind in the home folder.
+control_socket_disable = True
 
 
 def on_starting(_server: Any) -> None:
@@ -25,7 +71,7 @@ def on_starting(_server: Any) -> None:
 
     It imports no more than that takes: what it has in memory, those that serve would only copy.
     """
-    doors.read_settings(os.environ)
+    doors.read_settings(os.environ, over_http=True)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

@@ -178,20 +178,26 @@ class Settings:
     no_proxy: str | None
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+    def from_env(cls, environ: Mapping[str, str], *, over_http: bool = False) -> Settings:
         """The settings a mapping of variables holds; what else is in it changes nothing.
 
         Space around a value is no part of it, and a blank value is no value. Only a blank
         ``ALLOWED_ROLES`` is a fault: someone meant to let nobody in, or everybody.
 
+        Args:
+            environ: the variables.
+            over_http: whether Slack reaches the bot over HTTP also where there is an app-level token,
+                as it does behind gunicorn.
+
         Raises:
             SettingsError: when anything is missing or wrong, with all of it.
         """
         reading = _Reading(environ)
+        reading.check_the_way_in(over_http=over_http)
         settings = cls(
             slack_bot_token=reading.secret(SLACK_BOT_TOKEN, "xoxb-", needed=True) or "",
             slack_signing_secret=reading.secret(SLACK_SIGNING_SECRET),
-            slack_app_token=reading.slack_app_token(),
+            slack_app_token=reading.secret(SLACK_APP_TOKEN, "xapp-"),
             kayran_api_key=reading.secret(KAYRAN_API_KEY, needed=True) or "",
             kayran_api_url=reading.setting(KAYRAN_API_URL, _base_url),
             allowed_roles=reading.setting(ALLOWED_ROLES, _roles, blank_counts=True),
@@ -257,7 +263,7 @@ class Settings:
         return f"{type(self).__name__}({shown})"
 
 
-def load(environ: Mapping[str, str], dotenv: Path) -> Settings:
+def load(environ: Mapping[str, str], dotenv: Path, *, over_http: bool = False) -> Settings:
     """The settings as the environment and a ``.env`` file give them together.
 
     The environment wins. What it sets to nothing is unset, whatever the file says, so that
@@ -266,6 +272,7 @@ def load(environ: Mapping[str, str], dotenv: Path) -> Settings:
     Args:
         environ: the environment.
         dotenv: the file, UTF-8; where there is none, the environment is all there is.
+        over_http: as ``Settings.from_env`` takes it.
 
     Raises:
         SettingsError: when anything is missing or wrong in either, with all of it; for a file that
@@ -280,7 +287,7 @@ def load(environ: Mapping[str, str], dotenv: Path) -> Settings:
         if each.error
     )
     try:
-        settings = Settings.from_env({**written, **environ})
+        settings = Settings.from_env({**written, **environ}, over_http=over_http)
     except SettingsError as error:
         raise SettingsError((*faults, *error.faults)) from None
     if faults:
@@ -314,6 +321,10 @@ _NO_WAY_IN = (
     "SLACK_APP_TOKEN and SLACK_SIGNING_SECRET are both missing, and one of them has to say how "
     "Slack reaches the bot. For Socket Mode, set SLACK_APP_TOKEN. "
     f"{SLACK_APP_TOKEN.where} Over HTTP, set SLACK_SIGNING_SECRET. {SLACK_SIGNING_SECRET.where}"
+)
+_NO_WAY_IN_OVER_HTTP = (
+    "SLACK_SIGNING_SECRET is missing, and over HTTP, which gunicorn serves, there is no way in without "
+    f"it. {SLACK_SIGNING_SECRET.where} For Socket Mode, start python -m bot instead."
 )
 _NOTHING_IS_SET = frozenset({_missing(SLACK_BOT_TOKEN), _NO_WAY_IN, _missing(KAYRAN_API_KEY)})
 
@@ -358,11 +369,14 @@ class _Reading:
             self._fault(variable, wrong)
             return None
 
-    def slack_app_token(self) -> str | None:
-        """The app-level token; without it, and without a signing secret, Slack has no way in."""
-        if not self.text(SLACK_APP_TOKEN) and not self.text(SLACK_SIGNING_SECRET):
+    def check_the_way_in(self, *, over_http: bool) -> None:
+        """Without a signing secret there is none over HTTP, and without an app-level token none else."""
+        if self.text(SLACK_SIGNING_SECRET):
+            return
+        if not self.text(SLACK_APP_TOKEN):
             self.faults.append(_NO_WAY_IN)
-        return self.secret(SLACK_APP_TOKEN, "xapp-")
+        elif over_http:
+            self.faults.append(_NO_WAY_IN_OVER_HTTP)
 
     def ca_bundle(self) -> str | None:
         """The file of certificates; ``requests``'s own variable is the more particular one."""

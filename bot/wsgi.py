@@ -12,7 +12,7 @@ from bot.slack.callers import TokenNotAccepted
 
 def create_app() -> Bot:
     """A bot that is running, as a WSGI application."""
-    bot = assemble(doors.read_settings(os.environ))
+    bot = assemble(doors.read_settings(os.environ, over_http=True))
     try:
         bot.start()
     except (TokenNotAccepted, RecordsTooNew) as error:

@@ -33,12 +33,10 @@ def run(
     )
 
 
+GUNICORN = ("-m", "gunicorn", "--config", "python:bot.gunicorn", "bot.wsgi:create_app()")
 DOORS = [
     pytest.param(("-m", "bot"), id="python -m bot"),
-    pytest.param(
-        ("-m", "gunicorn", "--config", "python:bot.gunicorn", "bot.wsgi:create_app()"),
-        id="gunicorn",
-    ),
+    pytest.param(GUNICORN, id="gunicorn"),
     pytest.param(("-m", "bot", "history"), id="python -m bot history"),
 ]
 
@@ -75,6 +73,17 @@ def test_everything_wrong_at_once(door: tuple[str, ...], tmp_path: Path) -> None
         assert name in ended.stderr
     for secret in SECRETS:
         assert secret not in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_gunicorn_without_a_signing_secret(environ: dict[str, str], tmp_path: Path) -> None:
+    """What is enough for Socket Mode is not for HTTP, and that is said before anything is served."""
+    enough = {**environ, "SLACK_APP_TOKEN": "xapp-made-up", "SLACK_SIGNING_SECRET": ""}
+    ended = run(*GUNICORN, environ=enough, folder=tmp_path)
+
+    assert ended.returncode == 2
+    assert "SLACK_SIGNING_SECRET is missing" in ended.stderr
+    assert "python -m bot" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
