@@ -38,7 +38,7 @@ from bot.slack.incoming import NotSlacks
 from bot.slack.reply_url import ReplyUrls
 from bot.slack.routes import register
 from bot.slack.telling import Teller
-from bot.slack.transport import PooledWebClient, for_posts
+from bot.slack.transport import PooledWebClient, patient
 from bot.upkeep import EVERY_SECONDS, Round, Upkeep
 from bot.work import Busy, Lull, Pool
 
@@ -100,7 +100,8 @@ class Bot:
 
         reply_urls = ReplyUrls(connections, settings.slack_bot_token)
         callers = Callers(client(WHO_SECONDS), settings.allowed_roles, side.submit)
-        teller = Teller(records, client(POST_SECONDS, for_posts()), reply_urls)
+        posting = client(POST_SECONDS, patient())
+        teller = Teller(records, posting, reply_urls)
 
         def tell_soon(change_id: int) -> None:
             try:
@@ -116,7 +117,8 @@ class Bot:
             account=account,
             changes=changes,
             callers=callers,
-            client=client(VIEW_SECONDS),
+            opening=client(VIEW_SECONDS),
+            filling=posting,
             ledger=records,
             reply_urls=reply_urls,
             tell=teller.tell,

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from bot.access import Reason
 from bot.changes import (
     Asker,
     Change,
@@ -287,7 +288,9 @@ def test_a_proposal(at: Standing, change: Change, origin: Origin) -> None:
     assert f"change {change.number}" in texts(view)
 
 
-@pytest.mark.parametrize("view", [form.loading(), form.answer("Words."), form.refusal("No.")])
+@pytest.mark.parametrize(
+    "view", [form.loading(), form.answer("Words."), form.refusal(Reason.GUEST, "No.")]
+)
 def test_a_form_without_boxes(view: Any) -> None:
     """What only says something can't be submitted, carries nothing, and is what Slack takes."""
     as_sent = view.to_dict()

@@ -21,7 +21,7 @@ from bot.sandbox.slack import Fault, SlackStandIn
 from bot.sandbox.workspace import Message
 from bot.slack import report
 from bot.slack.reply_url import ReplyUrls
-from bot.slack.telling import Teller
+from bot.slack.telling import TOKEN_TROUBLE, Teller
 from bot.slack.transport import PooledWebClient
 from tests.records_rig import LEASES, Clock, accepted, claimed, found, opened
 
@@ -302,6 +302,39 @@ def test_what_can_not_be_told_now_is_put_off(
 
     assert f"next try in {pause:.0f} s" in caplog.text
     assert too_soon == []
+    assert (len(scene.parents()), len(scene.replies())) == (1, 1)
+
+
+@pytest.mark.parametrize("code", sorted(TOKEN_TROUBLE))
+def test_a_token_that_slack_does_not_take(scene: Scene, code: str) -> None:
+    """The person who asked hears of it all the same: a ``response_url`` needs none."""
+    sealed = scene.reply_urls.seal(scene.slack._response_url(ADMIN, SCANS))
+    change = accepted(scene.records, "form-1", "mailStop", place=Place(SCANS, reply_url=sealed))
+    scene.slack.faults.next(POST, Fault.error(code), times=None)
+    scene.teller.tell(change.id)
+    before_it_ended = scene.slack.workspace.ephemerals(ADMIN)
+    scene.records.close(claimed(scene.records), Ending(Outcome.APPLIED))
+    scene.clock.forward(5)
+
+    scene.teller.tell(change.id)
+    scene.teller.tell(change.id)
+
+    [told] = scene.slack.workspace.ephemerals(ADMIN)
+    assert before_it_ended == []
+    assert "*Change 1 is applied.*" in told.text
+    assert "the bot's token" in told.text
+    assert code not in told.text
+    assert scene.row(change)["told_at"] is not None
+
+
+def test_a_token_that_slack_takes_again(scene: Scene) -> None:
+    """Where there is no ``response_url`` any more, the thread gets it when the token is mended."""
+    change = scene.ended()
+    scene.slack.faults.next(POST, Fault.error("token_revoked"), times=3)
+    for _ in range(4):
+        scene.teller.tell(change.id)
+        scene.clock.forward(60)
+
     assert (len(scene.parents()), len(scene.replies())) == (1, 1)
 
 

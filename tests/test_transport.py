@@ -22,7 +22,7 @@ from bot.sandbox.loopback import LoopbackServer, Reply, Request
 from bot.sandbox.slack import SlackStandIn
 from bot.slack import transport
 from bot.slack.callers import UNREACHABLE
-from bot.slack.transport import PooledWebClient, for_posts, retry_after
+from bot.slack.transport import PooledWebClient, patient, retry_after
 
 TOKEN = "xoxb-made-up-bot-token"
 
@@ -76,7 +76,7 @@ class TestConnections:
         self, slack: SlackStandIn, pool: urllib3.PoolManager
     ) -> None:
         """Calls one after the other, of every kind of body, by several clients: one connection."""
-        one, other = client(pool, slack.api_url), client(pool, slack.api_url, 2, for_posts())
+        one, other = client(pool, slack.api_url), client(pool, slack.api_url, 2, patient())
 
         for _ in range(10):
             one.auth_test()
@@ -127,7 +127,7 @@ class TestWhatTheSdkExpects:
     def test_no_answer_in_time(self, slack: SlackStandIn, pool: urllib3.PoolManager) -> None:
         """A time-out is a ``TimeoutError``, and is not tried again: nobody knows what was done."""
         slack.faults.next("chat.postMessage", Fault.hang())
-        web = client(pool, slack.api_url, 1, for_posts())
+        web = client(pool, slack.api_url, 1, patient())
 
         with pytest.raises(TimeoutError):
             web.chat_postMessage(channel=SCANS, text="Hello.")
@@ -185,7 +185,9 @@ class TestWhatTheSdkExpects:
 
         assert raised.value.response.status_code == status
 
-    @pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b"null", b'{"ok": tru', b"\xff\xfe"])
+    @pytest.mark.parametrize(
+        "body", [b"<html>", b"", b"[]", b"[1]", b'"x"', b"7", b"null", b'{"ok": tru', b"\xff\xfe"]
+    )
     def test_a_200_that_is_not_slacks(self, pool: urllib3.PoolManager, body: bytes) -> None:
         """A 200 with something else in it is an error the bot knows, whatever it is."""
         page = Reply(200, body, {"Content-Type": "text/html"})
@@ -207,15 +209,22 @@ class TestPosts:
     """What is tried again at once when a message is posted."""
 
     @pytest.mark.parametrize(
-        "fault", [Fault.http(500), Fault.http(503), Fault.drop_before(), Fault.rate_limited(0)]
+        "fault",
+        [
+            Fault.http(500),
+            Fault.http(503),
+            Fault.drop_before(),
+            Fault.rate_limited(0),
+            Fault.error("internal_error"),
+        ],
     )
     def test_passing_trouble(
         self, slack: SlackStandIn, pool: urllib3.PoolManager, fault: Fault
     ) -> None:
-        """A 5xx, a cut line and a short 429 are tried again, and the message is posted once."""
+        """What is Slack's fault and may pass is tried again, and the message is posted once."""
         slack.faults.next("chat.postMessage", fault)
 
-        client(pool, slack.api_url, 2, for_posts()).chat_postMessage(channel=SCANS, text="Hello.")
+        client(pool, slack.api_url, 2, patient()).chat_postMessage(channel=SCANS, text="Hello.")
 
         assert len(slack.calls_of("chat.postMessage")) == 2
         assert len(slack.workspace.messages(SCANS)) == 1
@@ -225,7 +234,7 @@ class TestPosts:
         slack.faults.next("chat.postMessage", Fault.rate_limited(1))
         began = time.monotonic()
 
-        client(pool, slack.api_url, 2, for_posts()).chat_postMessage(channel=SCANS, text="Hello.")
+        client(pool, slack.api_url, 2, patient()).chat_postMessage(channel=SCANS, text="Hello.")
 
         assert 1.0 <= time.monotonic() - began < 3.0
 
@@ -235,7 +244,7 @@ class TestPosts:
         """A longer one is told to whoever called, with the seconds, at once."""
         longer = int(transport.LONGEST_WAIT_SECONDS) + 1
         slack.faults.next("chat.postMessage", Fault.rate_limited(longer))
-        web = client(pool, slack.api_url, 2, for_posts())
+        web = client(pool, slack.api_url, 2, patient())
         began = time.monotonic()
 
         with pytest.raises(SlackApiError) as raised:
@@ -249,7 +258,7 @@ class TestPosts:
         self, slack: SlackStandIn, pool: urllib3.PoolManager
     ) -> None:
         """``ok: false`` is Slack's last word."""
-        web = client(pool, slack.api_url, 2, for_posts())
+        web = client(pool, slack.api_url, 2, patient())
 
         with pytest.raises(SlackApiError):
             web.chat_postMessage(channel="C0NOWHERE", text="Hello.")

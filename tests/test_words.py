@@ -90,6 +90,7 @@ def sentences() -> Iterator[str]:
     for function in without_arguments:
         yield function()
     yield from every_refusal()
+    yield from map(words.refusal_heading, Reason)
     yield words.unexpected("1a2b3c4d")
     yield words.unexpected_at_submit("1a2b3c4d")
     yield words.unknown_command("/kayran-mail `x`")

@@ -34,7 +34,7 @@ UNREACHABLE = (
 )
 """What slack_sdk lets through when there is no answer at all, or only half of one."""
 
-_FINAL = {
+TOKEN_NOT_ACCEPTED = {
     "invalid_auth",
     "not_authed",
     "account_inactive",
@@ -42,6 +42,7 @@ _FINAL = {
     "token_expired",
     "org_login_required",
 }
+"""What Slack says of a token that is no good (https://docs.slack.dev/reference/methods/auth.test)."""
 
 
 class TokenNotAccepted(Exception):  # noqa: N818 (what it is)
@@ -96,7 +97,7 @@ class Callers:
             answer = self._client.auth_test()
         except SlackApiError as error:
             code = str(error.response.get("error"))
-            if code in _FINAL:
+            if code in TOKEN_NOT_ACCEPTED:
                 raise TokenNotAccepted(code) from error
             log.warning("Slack did not say which workspace the bot belongs to: %s", code[:60])
             return None

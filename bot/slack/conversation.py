@@ -9,10 +9,10 @@ same reference in the log.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import secrets
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDone
@@ -65,7 +65,9 @@ _TRIGGER_GONE = {
     "trigger_exchanged",
 }
 _OPEN_ALREADY = {"duplicate_external_id", "exchanged_trigger_id", "trigger_exchanged"}
-"""The same form a second time: the SDK tries again after a cut line, when the first may have got there."""
+"""The same form a second time: the SDK tries again after a cut line, when the first may have got there;
+and Slack may deliver a command twice.
+"""
 _FORM_GONE = {"not_found", "view_not_found"}
 """Whoever closes a form while it loads wants nothing more of it."""
 
@@ -89,7 +91,8 @@ class Conversation:
 
     Attributes:
         account: the Kayran account's name in the record.
-        client: for views, with a time limit that fits a trigger's 3 s.
+        opening: opens forms, with a time limit that fits a trigger's 3 s.
+        filling: fills them; nothing runs out then but a person's patience.
         tell: tells a change, on the thread it is called on.
         work: takes what follows an ack.
         side: takes single calls made beside others.
@@ -98,7 +101,8 @@ class Conversation:
     account: str
     changes: Changes
     callers: Callers
-    client: WebClient
+    opening: WebClient
+    filling: WebClient
     ledger: Ledger
     reply_urls: ReplyUrls
     tell: Callable[[int], None]
@@ -288,7 +292,8 @@ class Conversation:
 
     def _refusal(self, call: Call, decision: Decision, step: str) -> View:
         self._deny(call, decision, step)
-        return form.refusal(words.refusal(decision.reason, decision.role, self.callers.roles))
+        why = words.refusal(decision.reason, decision.role, self.callers.roles)
+        return form.refusal(decision.reason, why)
 
     def _deny(self, call: Call, decision: Decision, step: str) -> None:
         role = decision.role.value if decision.role else None
@@ -313,7 +318,7 @@ class Conversation:
             with_button: whether to offer to open the form, where Slack would not.
         """
         with self._explained(call):
-            external_id = uuid.uuid4().hex
+            external_id = _name_of_form(call)
             opening = self.side.submit(self._open, call, external_id)
             view = self._made(call, make)
             try:
@@ -329,7 +334,7 @@ class Conversation:
 
     def _open(self, call: Call, external_id: str) -> str:
         view = form.loading(external_id)
-        opened = self.client.views_open(trigger_id=call.trigger or "", view=view)
+        opened = self.opening.views_open(trigger_id=call.trigger or "", view=view)
         return str(opened["view"]["id"])
 
     @staticmethod
@@ -348,7 +353,7 @@ class Conversation:
     def _fill(self, call: Call, view: View, **which: str) -> str | None:
         """Turn a loading form, by its ``view_id`` or ``external_id``, into this; what kept Slack from it."""
         try:
-            self.client.views_update(view=view, **which)
+            self.filling.views_update(view=view, **which)
         except (SlackApiError, *UNREACHABLE) as error:
             log.info("views.update for %s: %s", call.user, _why(error))
             return _why(error)
@@ -381,7 +386,7 @@ class Conversation:
             self._fill(call, form.answer(text), view_id=call.form)
         else:
             try:
-                self.client.views_open(trigger_id=call.trigger or "", view=form.answer(text))
+                self.opening.views_open(trigger_id=call.trigger or "", view=form.answer(text))
             except (SlackApiError, *UNREACHABLE) as error:
                 log.warning("%s could not be told what happened: %s", call.user, _why(error))
 
@@ -462,6 +467,11 @@ def _replacing(view: View) -> dict[str, Any]:
 def _inline_error(block_ids: list[str], text: str) -> dict[str, Any]:
     """An error under the first input: it leaves the form open and the ticks as they are."""
     return {"response_action": "errors", "errors": {block_ids[0]: text}}
+
+
+def _name_of_form(call: Call) -> str:
+    """What a trigger's form is called: the same for whoever opens it, for it opens one form alone."""
+    return hashlib.blake2b((call.trigger or "").encode(), digest_size=16).hexdigest()
 
 
 def _why(error: Exception) -> str:

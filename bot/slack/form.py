@@ -28,6 +28,7 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
+from bot.access import Reason
 from bot.changes import Change, Origin, Outcome, Overtaken, Place, Standing
 from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags, Notification, Phase, Preferences
 from bot.slack import words
@@ -119,9 +120,9 @@ def answer(text: str) -> View:
     return _answer(text)
 
 
-def refusal(text: str) -> View:
+def refusal(reason: Reason, text: str) -> View:
     """The form turned into a no."""
-    return _answer(words.refusal_heading(), text)
+    return _answer(words.refusal_heading(reason), text)
 
 
 def build(standing: Standing, place: Place) -> View:

@@ -22,36 +22,27 @@ from slack_sdk.errors import SlackApiError
 from bot.changes import Change, Due
 from bot.errors import RecordsAway
 from bot.slack import report
-from bot.slack.callers import UNREACHABLE
+from bot.slack.callers import TOKEN_NOT_ACCEPTED, UNREACHABLE
 from bot.slack.reply_url import ReplyUrls
 from bot.slack.report import Message
-from bot.slack.transport import retry_after
+from bot.slack.transport import SLACKS_OWN_FAULTS, retry_after
 
 log = logging.getLogger(__name__)
 
 _Noted = TypeVar("_Noted")
 
-_OURS_OR_PASSING = {
-    # Slack's load and Slack's faults (https://docs.slack.dev/reference/methods/chat.postMessage).
+_PASSING = SLACKS_OWN_FAULTS | {
+    # Too much at once (https://docs.slack.dev/reference/methods/chat.postMessage).
     "ratelimited",
     "rate_limited",
     "message_limit_exceeded",
-    "internal_error",
-    "fatal_error",
-    "service_unavailable",
-    "request_timeout",
     "accesslimited",
     "team_added_to_org",
-    # The token: whoever runs the bot has to act, and until then no other way is open either.
-    "invalid_auth",
-    "not_authed",
-    "account_inactive",
-    "token_revoked",
-    "token_expired",
-    "missing_scope",
 }
 """Answers after which the same message may go to the same place later; any other means that this
 place does not take it."""
+TOKEN_TROUBLE = TOKEN_NOT_ACCEPTED | {"missing_scope"}
+"""No place takes anything then but a ``response_url``, which needs no token."""
 
 _CODE = re.compile(r"[a-z0-9_]+")
 """What Slack's error codes are made of. Where an answer is none of Slack's (a proxy's page, say), the
@@ -74,6 +65,10 @@ class Later(Exception):  # noqa: N818 (what is to be done)
 
 class Closed(Exception):  # noqa: N818 (what it is)
     """The place does not take the bot's message; it holds Slack's error code."""
+
+
+class Locked(Later):
+    """No place does: it is the token that Slack does not take, and whoever runs the bot has to act."""
 
 
 class Ledger(Protocol):
@@ -141,6 +136,9 @@ class Teller:
     def _tell_or_put_off(self, due: Due) -> None:
         try:
             self._tell(due)
+        except Locked as locked:
+            if not self._tell_without_the_token(due, locked.reason):
+                self._put_off(due.change.id, locked)
         except Later as later:
             self._put_off(due.change.id, later)
         except RecordsAway:
@@ -226,6 +224,18 @@ class Teller:
             raise Later(str(closed)) from closed
         self._replied(change, str(answer["ts"]), str(answer["channel"]), closed_to_us)
 
+    def _tell_without_the_token(self, due: Due, trouble: str) -> bool:
+        """A ``response_url`` takes a result all the same, once there is one; whether it did."""
+        change = self._ledger.change(due.change.id) or due.change
+        sealed = change.place.reply_url
+        if change.outcome is None or change.reply_ts is not None or sealed is None:
+            return False
+        if not self._reply_urls.post_sealed(sealed, report.result(change, due.used_by, trouble)):
+            return False
+        self._replied(change, "", change.place.channel, trouble)
+        self._note(change.id, lambda: self._ledger.told(change.id))
+        return True
+
     def _replied(
         self, change: Change, ts: str, channel: str, closed_to_us: str | None = None
     ) -> None:
@@ -306,4 +316,6 @@ def _sorted_out(error: SlackApiError) -> Later | Closed:
         return Later("ratelimited", retry_after(getattr(response, "headers", {})))
     if status >= 500 or not _CODE.fullmatch(code):  # noqa: PLR2004 (Slack's own faults)
         return Later(f"HTTP {status}")
-    return Later(code) if code in _OURS_OR_PASSING else Closed(code)
+    if code in TOKEN_TROUBLE:
+        return Locked(code)
+    return Later(code) if code in _PASSING else Closed(code)

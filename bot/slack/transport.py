@@ -26,6 +26,7 @@ from slack_sdk.http_retry.builtin_handlers import (
     RateLimitErrorRetryHandler,
     ServerErrorRetryHandler,
 )
+from slack_sdk.http_retry.builtin_interval_calculators import FixedValueRetryIntervalCalculator
 from slack_sdk.http_retry.request import HttpRequest
 from slack_sdk.http_retry.response import HttpResponse
 from slack_sdk.http_retry.state import RetryState
@@ -33,6 +34,12 @@ from slack_sdk.http_retry.state import RetryState
 CONNECT_SECONDS = 3.0
 LONGEST_WAIT_SECONDS = 5.0
 """A longer ``Retry-After`` is not waited for: what it holds up is tried again later."""
+
+NEW_LINE_SECONDS = 0.05
+"""How long to wait before a cut line is made anew; the SDK's own pause takes up to a second of a
+trigger's three."""
+SLACKS_OWN_FAULTS = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+"""Errors that are none of the request's (https://docs.slack.dev/reference/methods/chat.postMessage)."""
 
 _SECONDS = re.compile(r"[0-9]{1,5}")
 
@@ -45,7 +52,7 @@ class PooledWebClient(WebClient):
         token: the bot token, or an app-level token.
         base_url: ends with a slash.
         timeout: seconds to wait for an answer.
-        retry_handlers: none of ours by default; see ``for_posts``.
+        retry_handlers: by default only a cut line is tried again; see ``patient``.
     """
 
     def __init__(
@@ -60,9 +67,7 @@ class PooledWebClient(WebClient):
             token=token,
             base_url=base_url,
             timeout=timeout,
-            retry_handlers=[ConnectionErrorRetryHandler()]
-            if retry_handlers is None
-            else retry_handlers,
+            retry_handlers=[_cut_line()] if retry_handlers is None else retry_handlers,
         )
         self._pool = pool
 
@@ -91,10 +96,13 @@ class PooledWebClient(WebClient):
                 url, answer.status, answer.reason or "", headers, io.BytesIO(answer.data)
             )
         text = answer.data.decode(errors="replace")
+        if not text.startswith("{"):
+            # None of Slack's; the SDK knows an error for what is no JSON, but none for a list.
+            text = ""
         return {"status": answer.status, "headers": headers, "body": text}
 
 
-class _PatientRateLimit(RateLimitErrorRetryHandler):
+class _ShortRateLimit(RateLimitErrorRetryHandler):
     """Waits as long as Slack asks, where that is short; what is longer is tried again later."""
 
     def _can_retry(
@@ -111,12 +119,35 @@ class _PatientRateLimit(RateLimitErrorRetryHandler):
         return retry_after(response.headers) <= LONGEST_WAIT_SECONDS
 
 
-def for_posts() -> list[RetryHandler]:
-    """What is worth trying again at once when a message is posted: a cut line, a 5xx, a short 429."""
+class _SlacksOwnFault(RetryHandler):
+    """``ok: false``, and Slack says itself that it is Slack's fault."""
+
+    def _can_retry(
+        self,
+        *,
+        state: RetryState,  # noqa: ARG002 (the SDK's names)
+        request: HttpRequest,  # noqa: ARG002
+        response: HttpResponse | None = None,
+        error: Exception | None = None,  # noqa: ARG002
+    ) -> bool:
+        body = response.body if response is not None else None
+        return body is not None and body.get("error") in SLACKS_OWN_FAULTS
+
+
+def _cut_line() -> RetryHandler:
+    # Most often a connection that Slack had closed while it lay idle: a new one is all it takes.
+    return ConnectionErrorRetryHandler(1, FixedValueRetryIntervalCalculator(NEW_LINE_SECONDS))
+
+
+def patient() -> list[RetryHandler]:
+    """What is worth trying again where no trigger runs out: a cut line, a 5xx, a short 429 and whatever
+    Slack calls its own fault; once each.
+    """
     return [
-        ConnectionErrorRetryHandler(max_retry_count=1),
+        _cut_line(),
         ServerErrorRetryHandler(max_retry_count=1),
-        _PatientRateLimit(max_retry_count=1),
+        _ShortRateLimit(max_retry_count=1),
+        _SlacksOwnFault(max_retry_count=1),
     ]
 
 

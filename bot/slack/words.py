@@ -138,7 +138,7 @@ def refusal(reason: Reason, role: Role | None, roles: Iterable[Role]) -> str:
         return f"{who} {you_are} Ask one of them to make the change."
     if reason is Reason.NO_ANSWER:
         return (
-            "Slack did not say who you are in time, and without that nobody is let in. "
+            "Slack did not say who you are, and without that nobody is let in. "
             "Nothing was changed. Try again in a moment; if it happens again, ask whoever runs the "
             "bot: its log says why."
         )
@@ -151,8 +151,10 @@ def refusal(reason: Reason, role: Role | None, roles: Iterable[Role]) -> str:
     return f"{who} {barred} Ask one of them to make the change."
 
 
-def refusal_heading() -> str:
+def refusal_heading(reason: Reason) -> str:
     """Above a refusal."""
+    if reason is Reason.NO_ANSWER:
+        return "*The form can't be shown now*"
     return "*You may not change Kayran's notifications*"
 
 
@@ -346,7 +348,7 @@ def record_away_at_submit() -> str:
 def slack_silent_at_submit() -> str:
     """Under the form: nothing is lost, the ticks stay."""
     return (
-        "Not saved: Slack did not say who you are in time. Save again in a moment; if it happens "
+        "Not saved: Slack did not say who you are. Save again in a moment; if it happens "
         "again, ask whoever runs the bot: its log says why."
     )
 
@@ -522,6 +524,18 @@ _CLOSED = {
     "not_in_channel": "the bot is not in the channel",
     "channel_not_found": "the bot can't see the channel it was asked in",
     "is_archived": "the channel is archived",
+    "missing_scope": "the bot's token lacks a scope in Slack",
+    **dict.fromkeys(
+        (
+            "invalid_auth",
+            "not_authed",
+            "account_inactive",
+            "token_revoked",
+            "token_expired",
+            "org_login_required",
+        ),
+        "Slack did not accept the bot's token",
+    ),
 }
 
 

@@ -117,7 +117,7 @@ def test_slack_does_not_say_who_asks(sandbox: Sandbox, visit: Visit) -> None:
     admin.page.locator("#slack-next").select_option("who")
     admin.say("/kayran-notify")
 
-    expect(admin.form).to_contain_text("Slack did not say who you are in time")
+    expect(admin.form).to_contain_text("Slack did not say who you are")
     expect(admin.form.get_by_role("checkbox")).to_have_count(0)
 
 

@@ -478,7 +478,7 @@ class TestWhoMay:
 
         stage.press(message, UNDO_ACTION_ID)
 
-        assert "Slack did not say who you are in time" in told(stage, ADMIN)
+        assert "Slack did not say who you are" in told(stage, ADMIN)
         assert buttons(message) == [UNDO_ACTION_ID]
         assert len(stage.sent_to_kayran()) == 1
 

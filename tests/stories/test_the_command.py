@@ -38,6 +38,7 @@ from bot.sandbox.modals import Modal
 from bot.sandbox.workspace import Ephemeral
 from bot.slack import words
 from bot.slack.conversation import OPEN_FORM_ACTION_ID
+from bot.slack.routes import COMMAND
 from tests.stage import Stage
 from tests.stage import stage as a_stage
 
@@ -215,7 +216,7 @@ class TestSlackDoesNotSay:
         modal = stage.open_form(ADMIN)
 
         assert shows_nothing_of_kayrans(modal)
-        assert "Slack did not say who you are in time" in "\n".join(modal.texts)
+        assert "Slack did not say who you are" in "\n".join(modal.texts)
         assert stage.kayran.calls == []
         [denial] = stage.denials()
         assert (denial["user_id"], denial["reason"]) == (ADMIN, "Slack did not say who this is")
@@ -390,6 +391,41 @@ class TestTheLoadingForm:
         assert "You are a member." in told.text
         assert told.blocks == []
         assert stage.kayran.calls == []
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Fault.http(500),
+            Fault.rate_limited(1),
+            Fault.error("internal_error"),
+            Fault.drop_before(),
+            Fault.drop_after(),
+        ],
+        ids=lambda f: f"{f.kind} {f.code or f.status}",
+    )
+    def test_slack_does_not_fill_it_at_once(self, stage: Stage, fault: Fault) -> None:
+        """What passes is waited out, and the form does not stay loading."""
+        stage.slack.faults.next("views.update", fault)
+
+        assert is_form(stage.open_form())
+        assert stage.private_words(ADMIN) == []
+
+    def test_the_same_command_twice(self, stage: Stage) -> None:
+        """Delivered again, as after a time-out on the way, it is the same form, and nobody is told
+        that there is none.
+        """
+        slack = stage.slack
+        typed, response_url = (COMMAND, ""), slack._response_url(ADMIN, SCANS)
+        where = slack.workspace.channel(SCANS)
+        command = payloads.command(slack.workspace, ADMIN, where, typed, response_url)
+        for number in (1, 2):
+            slack.deliver(command, headers={"X-Slack-Retry-Num": str(number)})
+            slack.wait_for_call("views.update", n=number)
+
+        assert is_form(stage.eventually(lambda: stage._ended(ADMIN), "the form"))
+        assert stage.private_words(ADMIN) == []
+        assert stage.save(mailStop=True).error is None
+        assert stage.slack.modal(ADMIN) is None
 
     @pytest.mark.parametrize(
         "fault",
