@@ -61,6 +61,8 @@ is for the other processes'."""
 _SQLITE_MILLISECONDS = int((DATABASE_SECONDS - TURN_SECONDS) * 1000)
 _LOOK_AGAIN_MILLISECONDS = 10
 SINCE_AT_MOST = 5
+WORDS_AT_MOST = 200
+"""Of a driver's error, for the log."""
 
 _metadata = sa.MetaData()
 """What queries are made of. Indexes are made by the steps in ``bot/migrations`` alone: no query names
@@ -811,8 +813,16 @@ def _translated() -> Iterator[None]:
         # A mistake of ours, which trying again later does not mend.
         raise
     except (exc.DBAPIError, exc.TimeoutError, TimeoutError) as error:
-        # The statement and its values are in SQLAlchemy's text; they have no place in a log.
-        raise RecordsAway(type(error.__cause__ or error).__name__) from error
+        raise RecordsAway(_what_it_says(error)) from error
+
+
+def _what_it_says(error: Exception) -> str:
+    """The driver's own words, so that whoever runs the bot can tell a typing error from a server that
+    is down; the first line alone, for the statement and its values have no place in a log.
+    """
+    cause = error.__cause__ or error
+    said = (str(cause).splitlines() or [""])[0].strip()
+    return f"{type(cause).__name__}: {said[:WORDS_AT_MOST]}" if said else type(cause).__name__
 
 
 def _unless_put_off(now: float) -> sa.ColumnElement[float]:

@@ -949,7 +949,30 @@ def test_what_is_away_says_nothing_of_what_was_asked(tmp_path: Path) -> None:
         with pytest.raises(RecordsAway) as away:
             records.accept(ACCOUNT, asked, ALL_OFF, NOTHING_YET)
 
-    assert str(away.value) == "OperationalError"
+    assert str(away.value) == "OperationalError: database is locked"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sqlite:////nowhere/at/all/records.db", "unable to open database file"),
+        ("sqlite:///{folder}/no-database.db", "file is not a database"),
+        ("postgresql+psycopg://me:pass-word@127.0.0.1:1/records", "Connection refused"),
+    ],
+)
+def test_what_is_away_says_what_the_matter_is(tmp_path: Path, url: str, said: str) -> None:
+    """A typing error in its address can be told from a server that is down; no password is told."""
+    (tmp_path / "no-database.db").write_text("something else altogether, and long enough\n" * 50)
+    records = Records(connect(url.format(folder=tmp_path)), "test")
+    try:
+        with pytest.raises(RecordsAway) as away:
+            records.prepare()
+    finally:
+        records.close_connections()
+
+    assert said in str(away.value)
+    assert "\n" not in str(away.value)
+    assert "pass-word" not in str(away.value)
 
 
 def line_to(postgres_url: str) -> Line:

@@ -227,16 +227,16 @@ def test_quoted_text_by_example(foreign: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("reason", "shown"),
     [
-        ("Not valid token", "Not valid token"),
-        ("a\n<b>\u202e", "a <b>"),
-        (None, "(none)"),
-        ("\x00", "(none)"),
-        ("x" * 400, "x" * 299 + "…"),
+        ("Not valid token", "Kayran's words: `Not valid token`"),
+        ("a\n<b> `c`\u202e", "Kayran's words: `a &lt;b&gt; 'c'`"),
+        (None, "Kayran gave no reason."),
+        ("\x00", "Kayran gave no reason."),
+        ("x" * 400, f"Kayran's words: `{'x' * 299}…`"),
     ],
 )
-def test_kayrans_words_as_plain_text(reason: str | None, shown: str) -> None:
-    """In a plain text object nothing is escaped, but cut, on one line and visible."""
-    assert words.kayrans_words(reason) == f"Kayran's words: {shown}"
+def test_kayrans_words_are_set_apart(reason: str | None, shown: str) -> None:
+    """As code, which can't be broken out of: escaped, cut, on one line and visible."""
+    assert words.kayrans_words(reason) == shown
 
 
 @pytest.mark.parametrize(

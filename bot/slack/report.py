@@ -13,7 +13,6 @@ from slack_sdk.models.blocks import (
     ActionsBlock,
     ButtonElement,
     PlainTextObject,
-    SectionBlock,
 )
 from slack_sdk.models.blocks.blocks import Block
 
@@ -60,7 +59,7 @@ def result(
     """
     blocks: list[Block] = [section(words.headline(change))]
     if change.outcome is Outcome.REFUSED:
-        blocks.append(SectionBlock(text=PlainTextObject(text=words.kayrans_words(change.reason))))
+        blocks.append(section(words.kayrans_words(change.reason)))
     blocks += [section(text) for text in _flags(change) if text]
     if change.outcome is Outcome.APPLIED and not change.leaves().ticks().on:
         blocks.append(section(words.all_off()))
@@ -121,11 +120,9 @@ def _message(blocks: list[Block]) -> Message:
 
 
 def _spoken(block: dict[str, Any]) -> str:
-    """What a block says, as text; foreign plain text escaped, since ``text`` is mrkdwn."""
+    """What a block says, as text."""
     if block["type"] == "section":
-        text = block["text"]
-        foreign = text["type"] == "plain_text"
-        return words.quoted(text["text"], len(text["text"])) if foreign else str(text["text"])
+        return str(block["text"]["text"])
     if block["type"] == "context":
         return str(block["elements"][0]["text"])
     return ""

@@ -60,16 +60,13 @@ QUOTE_AT_MOST = 300
 
 
 def quoted(foreign: str, at_most: int = QUOTE_AT_MOST) -> str:
-    """Foreign text made safe to stand in Slack's mrkdwn: on one line, cut, escaped, no backticks."""
-    line = _in_one_line(foreign, at_most).replace("`", "'")
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _in_one_line(foreign: str, at_most: int) -> str:
-    """On one line, cut, and without what nobody sees: controls, and what turns the text around."""
+    """Foreign text made safe to stand in Slack's mrkdwn: on one line, cut, escaped, no backticks, and
+    without what nobody sees: controls, and what turns the text around.
+    """
     seen = (c for c in foreign if c.isspace() or unicodedata.category(c)[0] != "C")
-    line = " ".join("".join(seen).split())
-    return line if len(line) <= at_most else line[: at_most - 1] + "…"
+    line = " ".join("".join(seen).split()).replace("`", "'")
+    cut = line if len(line) <= at_most else line[: at_most - 1] + "…"
+    return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def person(user: str) -> str:
@@ -488,8 +485,9 @@ def all_off() -> str:
 
 
 def kayrans_words(reason: str | None) -> str:
-    """Kayran's reason; shown as plain text, so it is cut and not escaped."""
-    return f"Kayran's words: {_in_one_line(reason or '', QUOTE_AT_MOST) or '(none)'}"
+    """Kayran's reason; set as code, in which Slack reads no markup of any kind."""
+    said = quoted(reason or "")
+    return f"Kayran's words: `{said}`" if said else "Kayran gave no reason."
 
 
 def what_to_do(change: Change) -> str:

@@ -32,8 +32,13 @@ CUT = "the line was cut before Kayran had answered"
 Case = tuple[str, dict[str, Any], Outcome, str]
 CASES: list[Case] = [
     ("ok", {}, Outcome.APPLIED, "Kayran took it, and reading back confirms the six"),
-    ("refuse", {}, Outcome.REFUSED, "Kayran's words: Not valid token"),
-    ("refuse", {"reason": NASTY_REASON}, Outcome.REFUSED, "Kayran's words: Not valid &lt;!channel"),
+    ("refuse", {}, Outcome.REFUSED, "Kayran's words: `Not valid token"),
+    (
+        "refuse",
+        {"reason": NASTY_REASON},
+        Outcome.REFUSED,
+        "Kayran's words: `Not valid &lt;!channel",
+    ),
     ("500", {}, Outcome.UNSURE, UNREADABLE),
     ("502", {}, Outcome.APPLIED, "Kayran took it"),
     ("504", {}, Outcome.APPLIED, "Kayran took it"),
@@ -157,27 +162,7 @@ def assert_nothing_raw(stage: Stage) -> None:
             "<https",
             "<@U0ADMIN> <",
         ):
-            # What is in plain text objects is shown as it is, and is not markup.
-            assert odd not in _markup(said), f"{odd} in {what}"
-
-
-def _markup(said: str) -> str:
-    value = json.loads(said or '""')
-    return "\n".join(_mrkdwn(value))
-
-
-def _mrkdwn(node: Any) -> Iterator[str]:
-    """Every text in which Slack reads markup."""
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, dict):
-        if node.get("type") == "plain_text":
-            return
-        for value in node.values():
-            yield from _mrkdwn(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _mrkdwn(value)
+            assert odd not in (said or ""), f"{odd} in {what}"
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)

@@ -392,7 +392,7 @@ class TestTryAgain:
         stage.press(first, TRY_AGAIN_ACTION_ID)
         second = result_of(stage, 2)
 
-        assert "Kayran's words: Still not" in second.text
+        assert "Kayran's words: `Still not`" in second.text
         assert buttons(second) == [TRY_AGAIN_ACTION_ID]
         assert buttons(first) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 import pytest
@@ -171,11 +172,13 @@ class TestInTheChannel:
             for text in [block.get("text", {}), *block.get("elements", [])]
             if text.get("type") == "mrkdwn"
         ]
-        plain = [t for t in result.texts if t.startswith("Kayran's words: ")]
+        begins = ("Kayran's words: `", "Kayran gave no reason.")
+        own = [t for t in result.texts if t.startswith(begins)]
         assert "refused by Kayran" in result.text
-        assert len(plain) == 1
-        assert len(plain[0]) <= 320
-        assert "\n" not in plain[0]
+        assert len(own) == 1
+        assert own[0].count("`") in (0, 2)
+        assert len(html.unescape(own[0])) <= 320
+        assert "\n" not in own[0]
         for text in [result.text, *markup]:
             assert "<" not in text.replace(f"<@{ADMIN}>", "")
         assert not any(odd in text for text in said for odd in ("\u202e", "\u0000", "\ud800"))
