@@ -6,6 +6,7 @@ What is set here can be set otherwise on gunicorn's command line.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import socket
 import time
@@ -72,6 +73,21 @@ def on_starting(_server: Any) -> None:
     It imports no more than that takes: what it has in memory, those that serve would only copy.
     """
     doors.read_settings(os.environ, over_http=True)
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """In each serving process, before it imports the bot: nothing of that is ever garbage, and to look
+    for some in between takes a tenth of the start.
+    """
+    gc.disable()
+
+
+def post_worker_init(_worker: Any) -> None:
+    """In each serving process, when it is ready: what is there by now stays, and need not be looked
+    through again and again.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

@@ -165,8 +165,10 @@ def test_an_applied_change_flag_by_flag() -> None:
 
 def test_a_flag_that_differs_is_said_to() -> None:
     """Where reading back shows something else, it says what, and claims no confirmation."""
-    first, flags, _ = shown(report.result(change(found=reported(mailStop=False, mailQueue=True))))
+    differs = change(found=reported(mailStop=False, mailQueue=True))
+    first, flags, _ = shown(report.result(differs))
 
+    assert "Applied, but Kayran shows something else now." in report.parent(differs).text
     assert "reading back shows something else where marked" in first
     assert "confirms" not in first
     assert "• *Stop*: off → on (differs: Kayran shows off)" in flags

@@ -365,6 +365,8 @@ def asked(change: Change) -> str:
 
 def state(change: Change) -> str:
     """The parent message's second line."""
+    if change.outcome is Outcome.APPLIED and change.found.contradicting(change.wanted.as_flags()):
+        return "Applied, but Kayran shows something else now. The thread says what."
     return {
         None: "On its way to Kayran.",
         Outcome.APPLIED: "Applied. The thread says how that is known.",
