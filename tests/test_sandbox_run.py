@@ -102,7 +102,8 @@ def start(tmp_path: Path, heard: Heard) -> Iterator[Start]:
             tmp_path,
             port,
             show=heard,
-            command=(sys.executable, "-I", str(script)),
+            serve=(sys.executable, "-I", str(script)),
+            history=(sys.executable, "-I", str(script), "history", "--json"),
         )
         started.append(bot)
         bot.start()

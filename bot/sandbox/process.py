@@ -50,13 +50,14 @@ class BotProcess:
         port: where it serves HTTP.
         changed: called when it started, got ready, or ended.
         show: what becomes of a line worth reading.
-        command: how it is started; ``history --json`` is added to it to read the history.
+        serve: how it is started; by default as a host starts it, but reached from this machine alone.
+        history: what prints its history, a JSON object on each line.
 
     Attributes:
         starts: how often it was started.
     """
 
-    def __init__(  # noqa: PLR0913 (the last three have defaults, and go by keyword)
+    def __init__(  # noqa: PLR0913 (the last four have defaults, and go by keyword)
         self,
         environ: Mapping[str, str],
         folder: Path,
@@ -64,7 +65,8 @@ class BotProcess:
         *,
         changed: Callable[[], None] = lambda: None,
         show: Callable[[str], None] = print,
-        command: Sequence[str] = (sys.executable, "-m", "bot"),
+        serve: Sequence[str] | None = None,
+        history: Sequence[str] = (sys.executable, "-m", "bot", "history", "--json"),
     ) -> None:
         self.starts = 0
         self._environ = dict(environ)
@@ -72,7 +74,8 @@ class BotProcess:
         self._port = port
         self._changed = changed
         self._show = show
-        self._command = tuple(command)
+        self._serve = tuple(serve or _by_gunicorn(port))
+        self._history = tuple(history)
         self._lock = threading.Lock()
         self._run: _Run | None = None
 
@@ -104,7 +107,7 @@ class BotProcess:
             if self.running:
                 raise RuntimeError("The bot is running already.")
             process = subprocess.Popen(  # noqa: S603 (our own interpreter, our own module)
-                self._command,
+                self._serve,
                 env=self._environ,
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
@@ -143,7 +146,7 @@ class BotProcess:
         """The rows of ``python -m bot history --json``; none when that can't be had."""
         try:
             printed = subprocess.run(  # noqa: S603 (as above)
-                [*self._command, "history", "--json"],
+                self._history,
                 env=self._environ,
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
@@ -232,6 +235,13 @@ class _Run:
                 self._changed()
                 return
             self.ended.wait(_HEALTH_POLL)
+
+
+def _by_gunicorn(port: int) -> tuple[str, ...]:
+    """As the Procfile says, but for the address: macOS asks the person about any that others reach."""
+    config, address = "python:bot.gunicorn", f"127.0.0.1:{port}"
+    server = (sys.executable, "-m", "gunicorn")
+    return (*server, "--config", config, "--bind", address, "bot.wsgi:create_app()")
 
 
 def _is_healthy(port: int) -> bool:
