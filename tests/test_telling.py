@@ -306,8 +306,12 @@ def test_what_can_not_be_told_now_is_put_off(
 
 
 @pytest.mark.parametrize("code", sorted(TOKEN_TROUBLE))
-def test_a_token_that_slack_does_not_take(scene: Scene, code: str) -> None:
-    """The person who asked hears of it all the same: a ``response_url`` needs none."""
+def test_a_token_that_slack_does_not_take(
+    scene: Scene, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The person who asked hears of it all the same: a ``response_url`` needs none. So does whoever runs
+    the bot.
+    """
     sealed = scene.reply_urls.seal(scene.slack._response_url(ADMIN, SCANS))
     change = accepted(scene.records, "form-1", "mailStop", place=Place(SCANS, reply_url=sealed))
     scene.slack.faults.next(POST, Fault.error(code), times=None)
@@ -324,6 +328,7 @@ def test_a_token_that_slack_does_not_take(scene: Scene, code: str) -> None:
     assert "*Change 1 is applied.*" in told.text
     assert "the bot's token" in told.text
     assert code not in told.text
+    assert f"SLACK_BOT_TOKEN: {code}" in caplog.text
     assert scene.row(change)["told_at"] is not None
 
 

@@ -137,6 +137,7 @@ class Teller:
         try:
             self._tell(due)
         except Locked as locked:
+            log.error("Slack does not take messages with SLACK_BOT_TOKEN: %s", locked.reason)  # noqa: TRY400 (the code says it all)
             if not self._tell_without_the_token(due, locked.reason):
                 self._put_off(due.change.id, locked)
         except Later as later:
