@@ -10,6 +10,7 @@ What Slack sends and when: https://docs.slack.dev/apis/events-api/using-socket-m
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -17,6 +18,7 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
+import websocket
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode.internals import run_bolt_app, send_response
 from slack_sdk import WebClient
@@ -25,7 +27,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from websocket import WebSocketException
 
-from bot.slack.callers import UNREACHABLE
+from bot.slack.callers import TOKEN_NOT_ACCEPTED, UNREACHABLE
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,17 @@ HAND_OVER_SECONDS = 30.0
 """Slack closes a connection about 10 s after it has asked for a new one, and until then may still
 send over it."""
 LOOK_SECONDS = 0.5
+CONNECT_SECONDS = 5.0
+"""For each step of making a connection; the library itself would wait for ever."""
+PONG_SECONDS = 4.0
+"""How long an answer to a ping may take: on a line that has gone silent nothing else would show it. The
+library looks as often as this long, and the pings are 10 s apart: with more than half of that it may
+never look when an answer is late.
+"""
+TOKEN_TROUBLE = TOKEN_NOT_ACCEPTED | {"missing_scope", "no_permission", "not_allowed_token_type"}
+"""What Slack says of an app-level token that is no good for this, or lacks ``connections:write``
+(https://docs.slack.dev/reference/methods/apps.connections.open).
+"""
 
 
 class AppTokenNotAccepted(Exception):  # noqa: N818 (what it is)
@@ -55,22 +68,37 @@ class _Socket(SocketModeClient):
     Args:
         refresh: called when Slack asks for a new connection while this one still works.
         arguments: ``SocketModeClient``'s own.
+
+    Attributes:
+        opened: set once it has been connected.
     """
 
     def __init__(self, refresh: Callable[[_Socket], None], **arguments: Any) -> None:
-        super().__init__(concurrency=LISTENERS, **arguments)
+        self.opened = threading.Event()
+        # Before the SDK starts its threads, which look at it.
+        self._made_at = time.monotonic()
         self._refresh = refresh
-        self._made_at = 0.0
+        heard = [lambda _: self.opened.set()]
+        super().__init__(concurrency=LISTENERS, on_open_listeners=heard, **arguments)
 
     def connect(self) -> None:
-        """Make a connection; the thread that reads it takes it up within half a second."""
+        """Ask for an address; the thread that reads connects to it within half a second."""
         self._made_at = time.monotonic()
         super().connect()
+        self._made_at = time.monotonic()
+
+    def _run_current_session(self) -> None:
+        session = self.current_session
+        if session is not None:
+            # The SDK has pings sent, and does not ask for their answers.
+            run = functools.partial(session.run_forever, ping_timeout=PONG_SECONDS)
+            session.run_forever = run  # type: ignore[method-assign]
+        super()._run_current_session()  # type: ignore[no-untyped-call]
 
     def connect_to_new_endpoint(self, force: bool = False) -> None:
         """What the SDK calls when it misses a connection, with ``force`` when Slack asks for a new one."""
         if force and not self.closed:
-            self._refresh(self)
+            threading.Thread(target=self._refresh, args=(self,), daemon=True).start()
         elif time.monotonic() - self._made_at > TAKEN_UP_SECONDS:
             # Sooner, what it misses is one that is about to be: it looks right after the start, too.
             super().connect_to_new_endpoint(force)
@@ -105,6 +133,8 @@ class Link:
     """
 
     def __init__(self, bolt: App, app_token: str, client: WebClient, proxy: str | None) -> None:
+        # The library keeps it for all of the process, and nothing else here uses the library.
+        websocket.setdefaulttimeout(CONNECT_SECONDS)
         self._bolt = bolt
         self._arguments = {
             "app_token": app_token,
@@ -125,12 +155,7 @@ class Link:
                 self._socket.connect()
             except SlackApiError as error:
                 code = str(error.response.get("error"))[:60]
-                if code in {
-                    "invalid_auth",
-                    "not_authed",
-                    "not_allowed_token_type",
-                    "token_revoked",
-                }:
+                if code in TOKEN_TROUBLE:
                     raise AppTokenNotAccepted(code) from error
                 log.warning("Slack gives no socket (%s); trying again", code)
             except UNREACHABLE as error:
@@ -160,16 +185,25 @@ class Link:
             if old is not self._socket:
                 return
             new = self._new_socket()
-            try:
-                new.connect()
-            except (SlackApiError, *UNREACHABLE) as error:
+            if not _is_opened(new):
                 # The old one goes on until it breaks, and then looks for another by itself.
-                log.warning("Slack gives no new socket yet (%s)", type(error).__name__)
                 threading.Thread(target=new.finish, daemon=True).start()
                 return
             self._socket = new
         old.auto_reconnect_enabled = False
         threading.Thread(target=_see_off, args=(old,), daemon=True).start()
+
+
+def _is_opened(new: _Socket) -> bool:
+    try:
+        new.connect()
+    except (SlackApiError, *UNREACHABLE) as error:
+        log.warning("Slack gives no new socket yet (%s)", type(error).__name__)
+        return False
+    if not new.opened.wait(2 * CONNECT_SECONDS):
+        log.warning("Slack gives no new socket yet (it does not answer)")
+        return False
+    return True
 
 
 def _see_off(old: _Socket) -> None:

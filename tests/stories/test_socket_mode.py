@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from bot.sandbox.cast import ADMIN, MEMBER, SCANS
+from bot.sandbox.faults import Fault
 from bot.sandbox.kayran import KayranStandIn
 from bot.sandbox.slack import SlackStandIn
 from bot.sandbox.wire import Wire
+from tests.records_rig import Line
 from tests.socket_stand_in import SocketStandIn
 from tests.stage import Stage, _texts
 
@@ -124,6 +129,70 @@ def test_a_broken_socket(linked: Linked) -> None:
     assert linked.open_form().view["callback_id"] == "kayran_notify_form"
 
 
+def test_a_new_socket_that_leads_nowhere(linked: Linked) -> None:
+    """Where the address that Slack gives for a new connection does not answer, the old one serves on; and
+    when that breaks, the next address is tried.
+    """
+    with nowhere() as address:
+        linked.slack.link = Detour(linked.sockets, [address])
+        linked.sockets.disconnect("warning")
+        linked.slack.wait_for_call("apps.connections.open", n=2)
+        deliveries = [linked.slack.command(ADMIN, SCANS, "help") for _ in range(20)]
+        linked.sockets.drop()
+        linked.sockets.wait_for_connections(2, seconds=45, ever=True)
+
+    assert [delivery.error for delivery in deliveries] == [None] * 20
+    assert linked.open_form().view["callback_id"] == "kayran_notify_form"
+
+
+def test_a_first_socket_that_leads_nowhere(socket_environ: dict[str, str], tmp_path: Path) -> None:
+    """The bot does not wait for ever for an answer to its first connection either."""
+    slack = SlackStandIn(
+        bot_token=socket_environ["SLACK_BOT_TOKEN"], app_token=socket_environ["SLACK_APP_TOKEN"]
+    )
+    with slack, SocketStandIn() as sockets, nowhere() as address:
+        slack.link = Detour(sockets, [address])
+        with worker({**socket_environ, "SLACK_API_URL": slack.api_url}, tmp_path):
+            sockets.wait_for_connections(1, seconds=45)
+
+
+def test_a_socket_that_falls_silent(linked: Linked) -> None:
+    """A line on which nothing arrives any more is noticed by the pings, and made anew."""
+    url = urlsplit(linked.sockets.open_url())
+    line = Line(str(url.hostname), int(url.port or 0))
+    try:
+        through = url._replace(netloc=f"{url.hostname}:{line.port}").geturl()
+        linked.slack.link = Detour(linked.sockets, [through])
+        linked.sockets.drop()
+        linked.sockets.wait_for_connections(2, seconds=25, ever=True)
+        line.freeze()
+        linked.sockets.wait_for_connections(3, seconds=45, ever=True)
+    finally:
+        line.close()
+    linked.eventually(lambda: linked.sockets.connections == 1, "the dead line to end")
+
+    assert linked.open_form().view["callback_id"] == "kayran_notify_form"
+
+
+class Detour:
+    """The way to the sockets, but for the first few addresses that are given out."""
+
+    def __init__(self, sockets: SocketStandIn, first: list[str]) -> None:
+        self._sockets, self._first = sockets, first
+        self.send = sockets.send
+
+    def open_url(self) -> str:
+        """The next address."""
+        return self._first.pop(0) if self._first else self._sockets.open_url()
+
+
+@contextlib.contextmanager
+def nowhere() -> Iterator[str]:
+    """An address that takes connections, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"ws://127.0.0.1:{listener.getsockname()[1]}/link/"
+
+
 def test_an_older_releases_button_and_form(linked: Linked) -> None:
     """What this release does not know is acknowledged, with a sentence."""
     delivery = linked.slack.command(ADMIN, SCANS, command="/kayran-old")
@@ -140,7 +209,7 @@ def test_sigterm(linked: Linked) -> None:
     linked.kayran.wait_for_call("UpdateMailNotify")
     began = time.monotonic()
     linked.process.send_signal(signal.SIGTERM)
-    status = linked.process.wait(25)
+    status = linked.process.wait(60)
 
     assert status == 0
     assert time.monotonic() - began < 25
@@ -151,7 +220,7 @@ def test_sigterm_with_nothing_to_do(linked: Linked) -> None:
     """With nothing in hand the process goes at once."""
     began = time.monotonic()
     linked.process.send_signal(signal.SIGTERM)
-    status = linked.process.wait(25)
+    status = linked.process.wait(60)
 
     assert status == 0
     assert time.monotonic() - began < 10
@@ -168,7 +237,8 @@ def test_slack_away_at_the_start(socket_environ: dict[str, str], tmp_path: Path)
     slack.stop()
     with SocketStandIn() as sockets, worker(environ, tmp_path) as process:
         assert process.stderr is not None
-        said = next(line for line in process.stderr if "Slack can't be reached" in line)
+        begins = re.compile("bot.slack.socket Slack can't be reached .*trying again")
+        said = next((line for line in process.stderr if begins.search(line)), "")
         slack.link = sockets
         slack.start(port)
         try:
@@ -177,7 +247,19 @@ def test_slack_away_at_the_start(socket_environ: dict[str, str], tmp_path: Path)
             process.kill()
             slack.stop()
 
-    assert "trying again" in said or "bot.slack.callers" in said
+    assert said
+
+
+@pytest.mark.parametrize("code", ["missing_scope", "token_revoked"])
+def test_an_app_token_that_is_no_good_for_this(linked: Linked, tmp_path: Path, code: str) -> None:
+    """The scope that is forgotten first of all ends the start with a sentence that names it."""
+    linked.slack.faults.next("apps.connections.open", Fault.error(code))
+    with worker(linked.environ, tmp_path) as process:
+        said = process.communicate(timeout=30)[1]
+
+    assert process.returncode == 2
+    assert f"Slack does not accept SLACK_APP_TOKEN ({code})" in said
+    assert "connections:write" in said
 
 
 def test_an_app_token_slack_does_not_accept(linked: Linked, tmp_path: Path) -> None:
