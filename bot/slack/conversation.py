@@ -13,6 +13,7 @@ import hashlib
 import logging
 import secrets
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDone
@@ -59,10 +60,8 @@ OPEN_FORM_ACTION_ID = "open_form"
 _TRIGGER_GONE = {
     # The two sets of names Slack's pages give (views.open; handling user interaction).
     "expired_trigger_id",
-    "exchanged_trigger_id",
     "invalid_trigger_id",
     "trigger_expired",
-    "trigger_exchanged",
 }
 _OPEN_ALREADY = {"duplicate_external_id", "exchanged_trigger_id", "trigger_exchanged"}
 """The same form a second time: the SDK tries again after a cut line, when the first may have got there;
@@ -352,6 +351,8 @@ class Conversation:
 
     def _fill(self, call: Call, view: View, **which: str) -> str | None:
         """Turn a loading form, by its ``view_id`` or ``external_id``, into this; what kept Slack from it."""
+        # By its old name nobody finds it any more: what a person ticks in it is not overwritten.
+        view.external_id = uuid.uuid4().hex
         try:
             self.filling.views_update(view=view, **which)
         except (SlackApiError, *UNREACHABLE) as error:
@@ -369,6 +370,8 @@ class Conversation:
             self._say(call, "\n".join(spoken))
             return
         text = words.trigger_expired() if why in _TRIGGER_GONE else words.not_opened()
+        if why in _OPEN_ALREADY:
+            text = words.opened_already()
         if not with_button:
             self._say(call, text)
             return
@@ -470,7 +473,7 @@ def _inline_error(block_ids: list[str], text: str) -> dict[str, Any]:
 
 
 def _name_of_form(call: Call) -> str:
-    """What a trigger's form is called: the same for whoever opens it, for it opens one form alone."""
+    """A loading form's external id, made from its trigger: a command delivered twice names one form."""
     return hashlib.blake2b((call.trigger or "").encode(), digest_size=16).hexdigest()
 
 

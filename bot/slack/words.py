@@ -163,6 +163,14 @@ def trigger_expired() -> str:
     )
 
 
+def opened_already() -> str:
+    """The trigger was used: by a second delivery of the same command, if not by trying it again."""
+    return (
+        "Slack has opened a form for this already, and opens no other. If you don't see it, press the "
+        "button."
+    )
+
+
 def not_opened() -> str:
     """Slack did not open the form, for whatever reason."""
     return "Slack did not open the form. Nothing was changed. Press the button to try again."

@@ -295,22 +295,22 @@ class TestTheLoadingForm:
         assert opened.answer["view"]["id"] == filled.arguments["view_id"] == modal.id
 
     @pytest.mark.parametrize(
-        "code",
+        ("code", "said"),
         [
-            "expired_trigger_id",
-            "exchanged_trigger_id",
-            "invalid_trigger_id",
-            "trigger_expired",
-            "trigger_exchanged",
+            ("expired_trigger_id", words.trigger_expired()),
+            ("invalid_trigger_id", words.trigger_expired()),
+            ("trigger_expired", words.trigger_expired()),
+            ("exchanged_trigger_id", words.opened_already()),
+            ("trigger_exchanged", words.opened_already()),
         ],
     )
-    def test_a_trigger_that_expired(self, stage: Stage, code: str) -> None:
+    def test_a_trigger_that_expired(self, stage: Stage, code: str, said: str) -> None:
         """By either of Slack's names for it, a button brings a fresh trigger, and the form."""
         stage.slack.faults.next("views.open", Fault.error(code))
         stage.slack.command(ADMIN, SCANS)
         [told] = stage.wait_for(lambda: stage.slack.workspace.ephemerals(ADMIN), "a button")
 
-        assert told.text == words.trigger_expired()
+        assert told.text == said
         stage.slack.press_ephemeral(ADMIN, told.id, OPEN_FORM_ACTION_ID)
         modal = stage.wait_for(lambda: stage._ended(ADMIN), "the form")
         assert is_form(modal)
@@ -411,19 +411,22 @@ class TestTheLoadingForm:
         assert stage.private_words(ADMIN) == []
 
     def test_the_same_command_twice(self, stage: Stage) -> None:
-        """Delivered again, as after a time-out on the way, it is the same form, and nobody is told
-        that there is none.
+        """Delivered again, as after a time-out on the way, it leaves the form as the person has it, and
+        says no more than is true.
         """
         slack = stage.slack
         typed, response_url = (COMMAND, ""), slack._response_url(ADMIN, SCANS)
         where = slack.workspace.channel(SCANS)
         command = payloads.command(slack.workspace, ADMIN, where, typed, response_url)
-        for number in (1, 2):
-            slack.deliver(command, headers={"X-Slack-Retry-Num": str(number)})
-            slack.wait_for_call("views.update", n=number)
+        slack.deliver(command)
+        form = stage.wait_for(lambda: stage._ended(ADMIN), "the form")
+        slack.tick(ADMIN, mailDelete=True)
+        slack.deliver(command, headers={"X-Slack-Retry-Num": "1"})
+        told = stage.wait_for(lambda: stage.private_words(ADMIN), "a word")
 
-        assert is_form(stage.eventually(lambda: stage._ended(ADMIN), "the form"))
-        assert stage.private_words(ADMIN) == []
+        assert told == [words.opened_already()]
+        assert stage.slack.modal(ADMIN) is form
+        assert stage.ticked() == {"mailDelete"}
         assert stage.save(mailStop=True).error is None
         assert stage.slack.modal(ADMIN) is None
 
