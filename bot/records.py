@@ -171,11 +171,12 @@ class Leases:
         send: the right to call Kayran. Longer than the longest attempt, so that two never overlap,
             and short enough that a stalled process holds nobody up for a minute.
         tell: the right to tell a change in Slack, renewed at each step. Longer than the longest
-            step: two tries of 8 s and a wait of 5 s.
+            step: 8 s for a ``response_url``, then a post's two tries of 11 s each, connecting
+            included, and the 6 s that may lie between them.
     """
 
     send: float = 30.0
-    tell: float = 30.0
+    tell: float = 40.0
 
 
 class Records:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot.app import Bot, Timing, assemble
-from bot.records import Leases, Records, changes, connect, denials
+from bot.records import Records, changes, connect, denials
 from bot.sandbox.cast import ADMIN, SCANS
 from bot.sandbox.kayran import KayranStandIn
 from bot.sandbox.modals import Modal
@@ -30,7 +30,7 @@ from bot.slack import words
 
 Seen = TypeVar("Seen")
 
-QUICK = Timing(leases=Leases(send=30.0, tell=30.0), upkeep=0.2)
+QUICK = Timing(upkeep=0.2)
 """Upkeep that goes round five times a second; everything else as it really is."""
 
 KEY = "made-up-kayran-key"

@@ -116,7 +116,7 @@ class Teller:
         self._client = client
         self._reply_urls = reply_urls
         self._unnoted: dict[int, Callable[[], Any]] = {}
-        self._buttons_left: set[int] = set()
+        self._buttons_gone: set[int] = set()
 
     def tell(self, change_id: int) -> None:
         """Tell what there is to tell about one change, unless somebody is at it.
@@ -165,27 +165,21 @@ class Teller:
         change = due.change
         if change.parent_ts is None and change.closed_to_us is None:
             change = self._announce(change)
+            self._take_used_button_away(change)
         if change.outcome is None:
             return
         if change.reply_ts is None:
             self._reply(change, due.used_by)
         if due.used_by is None:
             self._catch_up_with_button(change.id)
-        if change.origin_change is not None and change.id in self._buttons_left:
+        if change.origin_change is not None and change.id not in self._buttons_gone:
             self._take_button_away(change.origin_change, change)
-            self._buttons_left.discard(change.id)
         self._bring_parent_up_to_date(change)
         self._note(change.id, lambda: self._ledger.told(change.id))
+        self._buttons_gone.discard(change.id)
 
     def _announce(self, change: Change) -> Change:
         """Hang the thread: under a new message, or where it began."""
-        if change.origin_change is not None:
-            try:
-                self._take_button_away(change.origin_change, change)
-            except Later as later:
-                # What people wait for comes first; then it is tried again.
-                log.info("change %s: the button stays for now (%s)", change.id, later.reason)
-                self._buttons_left.add(change.id)
         if change.place.thread is not None:
             return self._announced(change, parent_ts=change.place.thread)
         try:
@@ -193,6 +187,17 @@ class Teller:
         except Closed as closed:
             return self._announced(change, closed_to_us=str(closed))
         return self._announced(change, parent_ts=str(answer["ts"]))
+
+    def _take_used_button_away(self, change: Change) -> None:
+        """Early, so that nobody presses it in vain; what fails now is made up for in the end."""
+        if change.origin_change is None:
+            return
+        try:
+            self._take_button_away(change.origin_change, change)
+        except Later as later:
+            log.info("change %s: the button stays for now (%s)", change.id, later.reason)
+        else:
+            self._buttons_gone.add(change.id)
 
     def _announced(self, change: Change, **where: str | None) -> Change:
         return self._note(change.id, lambda: self._ledger.announced(change.id, **where))

@@ -141,7 +141,7 @@ def _cut_line() -> RetryHandler:
 
 def patient() -> list[RetryHandler]:
     """What is worth trying again where no trigger runs out: a cut line, a 5xx, a short 429 and whatever
-    Slack calls its own fault; once each.
+    Slack calls its own fault; once in all.
     """
     return [
         _cut_line(),

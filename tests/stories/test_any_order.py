@@ -42,7 +42,7 @@ BRISK = Timing(
     kayran=Limits(connect=0.5, answer=1.0, last_start=0.3, tries=3, pause=0.02, longest_pause=0.1),
     upkeep=0.1,
 )
-LONGER_THAN_A_LEASE = 31.0
+LONGER_THAN_A_LEASE = 41.0
 REPORTED = ("mailQueue", "mailSchedule", "mailStatus", "mailStop", "mailAborted", "mailDelete")
 SLOW = 0.25
 
@@ -198,7 +198,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.start()
 
     def start(self) -> None:
-        """Start the bot where it is dead, half a minute after it died."""
+        """Start the bot where it is dead, when what it had leased has run out."""
         if self.bot is not None:
             return
         # Kayran is done with a call long before a lease runs out.

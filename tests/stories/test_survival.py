@@ -31,7 +31,7 @@ from tests.stage import Stage
 from tests.stories.child import WEB, Child, Process, Real, database, let_time_pass, outside
 
 QUICK = Timing(upkeep=0.1)
-LONGER_THAN_A_LEASE = 31.0
+LONGER_THAN_A_LEASE = 41.0
 POST, UPDATE_MESSAGE = "chat.postMessage", "chat.update"
 
 
