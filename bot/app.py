@@ -13,6 +13,7 @@ import os
 import secrets
 import socket
 import ssl
+import time
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ WAITING = 256
 VIEW_SECONDS = 3
 """A trigger's life; an answer that comes later opens nothing."""
 POST_SECONDS = 8
+UPKEEP_ENDS_SECONDS = 3.0
+"""How long closing waits for a round of upkeep: somewhat longer than for a database that is away."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Bot:
         round_ = Round(
             account=account,
             ledger=records,
-            find_out_team=callers.find_out_team,
+            find_out_team=callers.keep_asking_team,
             note_what_is_owed=note_what_is_owed,
             carry_out=conversation.carry_out,
             give_up=conversation.give_up,
@@ -207,15 +210,16 @@ class Bot:
         """Take nothing new, finish what is in hand or leave it on record.
 
         Args:
-            within: seconds it may take.
+            within: seconds it may take, but for what a database that is away adds to them.
 
         Returns:
             Whether everything in hand was finished.
         """
+        until = time.monotonic() + within
         self._changes.stop()
-        self._upkeep.stop()
-        finished = self._work.close(within)
-        finished = self._side.close(0.5) and finished
+        self._upkeep.stop(min(UPKEEP_ENDS_SECONDS, within))
+        finished = self._work.close(max(0.0, until - time.monotonic()))
+        finished = self._side.close(max(0.0, until - time.monotonic())) and finished
         with contextlib.suppress(RecordsAway):
             self._note_what_is_owed()
         self._kayran.close()

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 3.0
 DUE_AT_MOST = 16
 ROUNDS_AFTERWARDS = 3
-"""How many rounds' time to leave to the other processes when the record was out of reach: what
-Slack has answered them in the meantime they note first, or it would be told a second time.
+"""After the record was out of reach, for how many rounds' time nothing is taken up. Other processes may
+still hold answers of Slack's that they could not put on record: what they have told would be told twice.
 """
 
 
@@ -50,7 +50,7 @@ class Round:
 
     account: str
     ledger: Ledger
-    find_out_team: Callable[[], bool]
+    find_out_team: Callable[[], None]
     note_what_is_owed: Callable[[], None]
     carry_out: Callable[[], None]
     give_up: Callable[[str], None]
@@ -110,14 +110,16 @@ class Upkeep:
         """Begin; the first round is at once."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the round that is being gone."""
+    def stop(self, within: float) -> None:
+        """End after the round that is being gone, for which to wait so many seconds at most."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=self._every)
+            self._thread.join(timeout=within)
 
     def _keep_going(self) -> None:
         was_away = False
+        # What goes wrong round after round is said once.
+        said = ""
         taken_up_from = time.monotonic()
         while not self._stopping.is_set():
             try:
@@ -127,11 +129,16 @@ class Upkeep:
                     log.warning("the record is out of reach (%s); trying again", away)
                 was_away = True
             except RecordsTooNew as too_new:
-                log.error("the record was written by a newer release: %s", too_new)  # noqa: TRY400 (the sentence says it all)
-            except Exception:
+                if str(too_new) != said:
+                    log.error("the record was written by a newer release: %s", too_new)  # noqa: TRY400 (the sentence says it all)
+                said = str(too_new)
+            except Exception as error:
                 # Whatever it is, what is on record must not depend on it never happening.
-                log.exception("a round of upkeep failed; the next one follows")
+                if repr(error) != said:
+                    log.exception("a round of upkeep failed; the next ones follow")
+                said = repr(error)
             else:
+                said = ""
                 if was_away:
                     log.info("the record is back")
                     taken_up_from = time.monotonic() + ROUNDS_AFTERWARDS * self._every

@@ -139,6 +139,17 @@ def test_nothing_is_taken_after_closing(pool: Pool) -> None:
     assert pool.close(LONG) is True
 
 
+def test_no_thread_can_be_started(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
+    """Who hands over then is turned away, and takes up no room with it."""
+    pool._executor.shutdown()
+
+    for _ in range(20):
+        with pytest.raises(Busy):
+            pool.submit(int)
+
+    assert caplog.text.count("no thread could be started") == 20
+
+
 class Clock:
     """Time that passes only while somebody sleeps, and what happens meanwhile."""
 

@@ -75,14 +75,15 @@ class Callers:
         self._side = side
         self._team: str | None = None
         self._asking = threading.Lock()
+        self._complained = False
 
     @property
     def team(self) -> str | None:
         """The id of the workspace the bot token belongs to, once Slack has said so."""
         return self._team
 
-    def find_out_team(self) -> bool:
-        """Ask Slack whose token this is, unless that is known; whether it is known now.
+    def find_out_team(self) -> None:
+        """Ask Slack whose token this is, unless that is known.
 
         Raises:
             TokenNotAccepted: when Slack says that the token is no good.
@@ -90,7 +91,15 @@ class Callers:
         with self._asking:
             if self._team is None:
                 self._team = self._ask_team()
-        return self._team is not None
+
+    def keep_asking_team(self) -> None:
+        """The same after the start, which a bad token can't end any more: it is said once, in the log."""
+        try:
+            self.find_out_team()
+        except TokenNotAccepted as error:
+            if not self._complained:
+                log.error("%s", error)  # noqa: TRY400 (the sentence says it all)
+            self._complained = True
 
     def _ask_team(self) -> str | None:
         try:
