@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import io
 import os
 import signal
 import sys
@@ -90,9 +91,13 @@ def _print_history(since: float, limit: int | None, *, as_json: bool) -> int:
 
     records = Records(connect(doors.read_settings(os.environ).database_url), "history")
     lines = history.as_json_lines if as_json else history.as_table
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Kayran's words may be in letters that a terminal does not have.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         for line in lines(records.history(since, limit)):
             print(line)  # noqa: T201 (what was asked for)
+        sys.stdout.flush()
     except RecordsError as error:
         doors.say(history.out_of_reach(error))
         return 1

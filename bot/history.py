@@ -37,7 +37,8 @@ def as_json_lines(entries: Iterable[Entry]) -> Iterator[str]:
                 }
                 for attempt in entry.attempts
             ]
-        yield json.dumps(line, ensure_ascii=False)
+        # In ASCII, which any pipe takes.
+        yield json.dumps(line)
 
 
 def as_table(entries: Iterable[Entry]) -> Iterator[str]:
@@ -49,7 +50,7 @@ def as_table(entries: Iterable[Entry]) -> Iterator[str]:
         empty = False
         yield from _rows(_change(entry.row) if entry.table == "changes" else _denial(entry.row))
     if empty:
-        yield "Nothing has been asked yet."
+        yield "There is nothing to show."
 
 
 def out_of_reach(error: RecordsError) -> str:

@@ -105,7 +105,7 @@ def test_since_leaves_out_what_was_before(eventful: Stage) -> None:
 
 def test_nothing_yet(environ: dict[str, str]) -> None:
     """Before the first change the table says so, and JSON is nothing at all."""
-    assert list(history.as_table(entries(environ)))[-1] == "Nothing has been asked yet."
+    assert list(history.as_table(entries(environ)))[-1] == "There is nothing to show."
     assert list(history.as_json_lines(entries(environ))) == []
 
 

@@ -141,6 +141,40 @@ def test_history_prints_what_a_walk_left(environ: dict[str, str], tmp_path: Path
     assert [json.loads(line)["number"] for line in ended.stdout.splitlines()] == [1]
 
 
+@pytest.mark.parametrize("json_lines", [[], ["--json"]])
+def test_history_in_letters_a_terminal_does_not_have(
+    environ: dict[str, str], tmp_path: Path, json_lines: list[str]
+) -> None:
+    """Every row is printed, whatever Kayran's words are."""
+    with stage({**environ, "KAYRAN_API_KEY": KEY}) as played:
+        played.kayran.next("refuse", function="UpdateMailNotify", reason="Schlüssel ungültig")
+        played.change(mailStop=True)
+        plain = {**played.environ, "PYTHONIOENCODING": "ascii"}
+        ended = run("-m", "bot", "history", *json_lines, environ=plain, folder=tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "ssel" in ended.stdout
+    assert "mailStop" in ended.stdout or "Stop off > on" in ended.stdout
+
+
+def test_history_for_who_does_not_read_it(environ: dict[str, str], tmp_path: Path) -> None:
+    """A pipe that is closed at once is no error."""
+    with stage(environ) as played:
+        command = f"{sys.executable} -m bot history | true"
+        kept = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        ended = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            env={**kept, **played.environ},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_history_of_a_database_that_is_away(environ: dict[str, str], tmp_path: Path) -> None:
     """Where the database does not answer, a sentence and status 1."""
     away = {**environ, "DATABASE_URL": "postgresql://postgres@127.0.0.1:1/test"}

@@ -18,12 +18,14 @@ class Fault:
     Attributes:
         kind: what happens instead.
         retry_after: seconds, for ``rate_limited``.
-        status: the HTTP status, for ``http``.
+        status: the HTTP status, for ``http`` and ``fail_after``.
         code: Slack's error code, for ``error``.
         seconds: how long it takes, for ``slow``.
     """
 
-    kind: Literal["rate_limited", "http", "error", "drop_before", "drop_after", "slow", "hang"]
+    kind: Literal[
+        "rate_limited", "http", "error", "drop_before", "drop_after", "fail_after", "slow", "hang"
+    ]
     retry_after: int = 0
     status: int = 0
     code: str = ""
@@ -53,6 +55,11 @@ class Fault:
     def drop_after(cls) -> Fault:
         """It is done, and then the line is closed without an answer."""
         return cls("drop_after")
+
+    @classmethod
+    def fail_after(cls, status: int) -> Fault:
+        """It is done, and then an HTTP status comes with a page, as if it had not been."""
+        return cls("fail_after", status=status)
 
     @classmethod
     def slow(cls, seconds: float) -> Fault:

@@ -566,6 +566,8 @@ class SlackStandIn:
         if fault.kind == "drop_after":
             carry_out()
             return None
+        if fault.kind == "fail_after":
+            carry_out()
         return _instead(fault)
 
     def _carry_out(
@@ -595,7 +597,7 @@ def _instead(fault: Fault) -> Reply | None:
     if fault.kind == "rate_limited":
         wait = {"Retry-After": str(fault.retry_after)}
         return Reply.json({"ok": False, "error": "ratelimited"}, 429, wait)
-    if fault.kind == "http":
+    if fault.kind in ("http", "fail_after"):
         page = b"<!DOCTYPE html><html><body><h1>Server Error</h1></body></html>"
         return Reply(fault.status, page, {"Content-Type": "text/html; charset=utf-8"})
     if fault.kind == "error":

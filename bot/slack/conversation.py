@@ -47,6 +47,7 @@ from bot.slack.form import Proposal, Submission
 from bot.slack.incoming import Call, Press
 from bot.slack.mrkdwn import section
 from bot.slack.reply_url import ReplyUrls
+from bot.slack.transport import SLACKS_OWN_FAULTS
 from bot.work import Busy, Pool
 
 log = logging.getLogger(__name__)
@@ -323,7 +324,7 @@ class Conversation:
             try:
                 view_id = opening.result()
             except (SlackApiError, *UNREACHABLE) as error:
-                may_be_open = not isinstance(error, SlackApiError) or _why(error) in _OPEN_ALREADY
+                may_be_open = _may_have_been_done(error)
                 if not may_be_open or self._fill(call, view, external_id=external_id) is not None:
                     self._not_opened(call, view, _why(error), with_button=with_button)
                 return
@@ -475,6 +476,14 @@ def _inline_error(block_ids: list[str], text: str) -> dict[str, Any]:
 def _name_of_form(call: Call) -> str:
     """A loading form's external id, made from its trigger: a command delivered twice names one form."""
     return hashlib.blake2b((call.trigger or "").encode(), digest_size=16).hexdigest()
+
+
+def _may_have_been_done(error: Exception) -> bool:
+    """Whether an error leaves it open that Slack opened the form all the same."""
+    if not isinstance(error, SlackApiError):
+        return True
+    status = getattr(error.response, "status_code", 200)
+    return status >= 500 or _why(error) in _OPEN_ALREADY | SLACKS_OWN_FAULTS  # noqa: PLR2004 (Slack's own faults)
 
 
 def _why(error: Exception) -> str:

@@ -78,6 +78,7 @@ class _Socket(SocketModeClient):
         # Before the SDK starts its threads, which look at it.
         self._made_at = time.monotonic()
         self._refresh = refresh
+        self._spent: websocket.WebSocketApp | None = None
         heard = [lambda _: self.opened.set()]
         super().__init__(concurrency=LISTENERS, on_open_listeners=heard, **arguments)
 
@@ -89,19 +90,30 @@ class _Socket(SocketModeClient):
 
     def _run_current_session(self) -> None:
         session = self.current_session
-        if session is not None:
-            # The SDK has pings sent, and does not ask for their answers.
-            run = functools.partial(session.run_forever, ping_timeout=PONG_SECONDS)
-            session.run_forever = run  # type: ignore[method-assign]
+        if session is None:
+            return
+        if session is self._spent:
+            # An address is good for one connection: this one is over, and was not made anew.
+            if self.auto_reconnect_enabled:
+                self.connect_to_new_endpoint()
+            return
+        self._spent = session
+        # The SDK has pings sent, and does not ask for their answers.
+        run = functools.partial(session.run_forever, ping_timeout=PONG_SECONDS)
+        session.run_forever = run  # type: ignore[method-assign]
         super()._run_current_session()  # type: ignore[no-untyped-call]
 
     def connect_to_new_endpoint(self, force: bool = False) -> None:
         """What the SDK calls when it misses a connection, with ``force`` when Slack asks for a new one."""
         if force and not self.closed:
             threading.Thread(target=self._refresh, args=(self,), daemon=True).start()
-        elif time.monotonic() - self._made_at > TAKEN_UP_SECONDS:
+        elif not self.closed and time.monotonic() - self._made_at > TAKEN_UP_SECONDS:
             # Sooner, what it misses is one that is about to be: it looks right after the start, too.
-            super().connect_to_new_endpoint(force)
+            self._made_at = time.monotonic()
+            try:
+                super().connect_to_new_endpoint(force)
+            except (SlackApiError, *UNREACHABLE) as error:
+                log.warning("Slack gives no new socket (%s); trying again", type(error).__name__)
 
     def finish(self) -> None:
         """Take nothing more, answer what is in hand, say goodbye.

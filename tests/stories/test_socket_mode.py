@@ -129,6 +129,16 @@ def test_a_broken_socket(linked: Linked) -> None:
     assert linked.open_form().view["callback_id"] == "kayran_notify_form"
 
 
+def test_a_lost_socket_while_slack_gives_no_other(linked: Linked) -> None:
+    """Slack is asked again after a pause, and no address is used twice."""
+    linked.slack.faults.next("apps.connections.open", Fault.http(500), 2)
+    linked.sockets.drop()
+    linked.sockets.wait_for_connections(2, seconds=45, ever=True)
+
+    assert len(linked.slack.calls_of("apps.connections.open")) == 1 + 2 + 1
+    assert linked.open_form().view["callback_id"] == "kayran_notify_form"
+
+
 def test_a_new_socket_that_leads_nowhere(linked: Linked) -> None:
     """Where the address that Slack gives for a new connection does not answer, the old one serves on; and
     when that breaks, the next address is tried.

@@ -371,10 +371,15 @@ class TestTheLoadingForm:
 
         assert told.text == words.not_opened()
 
-    @pytest.mark.parametrize("lost", [1, 2])
-    def test_slack_opens_it_and_its_answer_is_lost(self, stage: Stage, lost: int) -> None:
+    @pytest.mark.parametrize(
+        ("fault", "times"),
+        [(Fault.drop_after(), 1), (Fault.drop_after(), 2), (Fault.fail_after(500), 1)],
+    )
+    def test_slack_opens_it_and_does_not_say_so(
+        self, stage: Stage, fault: Fault, times: int
+    ) -> None:
         """The form that is open is filled, by the name the bot gave it, and nobody is told otherwise."""
-        stage.slack.faults.next("views.open", Fault.drop_after(), lost)
+        stage.slack.faults.next("views.open", fault, times)
         modal = stage.open_form()
 
         assert is_form(modal)
