@@ -209,9 +209,10 @@ class Control:
         return Reply.json({"ok": True}, self._do(_asked(request)))
 
     def _state(self, request: Request) -> Reply:
-        user = request.query.get("as") or ON_THE_PAGE[0]
+        user = request.query.get("as", "")
         if user not in ON_THE_PAGE:
-            raise _Refused("There is nobody of that name.", HTTPStatus.BAD_REQUEST)
+            # As an address has it that somebody typed: the page goes on as the first there is.
+            user = ON_THE_PAGE[0]
         try:
             since = int(request.query.get("since", "-1"))
         except ValueError as error:

@@ -197,3 +197,41 @@ def test_nothing_is_read_as_html(sandbox: Sandbox, visit: Visit) -> None:
 
     expect(admin.messages.last).to_contain_text("<img src=x onerror=alert(1)> <b>bold</b> & &lt;")
     expect(admin.messages.last.locator("img")).to_have_count(0)
+
+
+def test_an_address_that_names_nobody(sandbox: Sandbox, visit: Visit) -> None:
+    """The page goes on as the first person there is, and says so in its address."""
+    nobody = visit(sandbox, "U0NOBODY")
+
+    expect(nobody.page).to_have_url(re.compile(r"as=U0(?!NOBODY)"))
+    expect(nobody.page.locator("#composer")).to_be_enabled()
+    expect(nobody.page.locator("#me option")).not_to_have_count(0)
+
+
+BROKEN = r"""row => [...row.querySelectorAll("td")].flatMap((cell) => {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  const broken = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (node.parentElement.closest("dd")) continue;
+    for (const { 0: word, index } of node.data.matchAll(/[A-Za-z]+/g)) {
+      const range = document.createRange();
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      if (new Set([...range.getClientRects()].map(({ top }) => top)).size > 1) broken.push(word);
+    }
+  }
+  return broken;
+})"""
+"""The words of a row that stand on two lines."""
+
+
+def test_history_breaks_no_word(sandbox: Sandbox, visit: Visit) -> None:
+    """Also where all of a row is shown, which is long."""
+    admin = visit(sandbox)
+    admin.change("Stop")
+    row = admin.history.first
+    row.locator("summary").click()
+
+    expect(row.locator("dl")).to_be_visible()
+    assert row.evaluate(BROKEN) == []
