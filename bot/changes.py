@@ -29,8 +29,8 @@ from bot.notifications import PARAMETERS, Flags, Preferences
 log = logging.getLogger(__name__)
 
 LATE_SECONDS = 3.0
-"""A claim that took longer than this to arrive is not used: its lease, which an attempt nearly
-fills, may have run out before the attempt has ended."""
+"""A claim that the database took longer than this to grant is not used: what is left of its lease may
+not last for a whole attempt."""
 
 READ_BACK_SECONDS = 5.0
 """How long reading back after a change may take: with the call's own 20 s it stays under the
@@ -160,7 +160,7 @@ class Change:
         return self.may_leave()
 
     def may_leave(self) -> Flags:
-        """The same, where it is not certain that it took effect, as if it had."""
+        """The same, but that a change which nobody is sure of counts as applied."""
         return self.found.over(self.wanted.as_flags())
 
     def undone(self) -> Preferences:
@@ -257,12 +257,8 @@ class Standing:
         return any(value is not None and value is not bool(shown[p]) for p, value in now)
 
 
-class Accepted:
-    """What became of a request."""
-
-
 @dataclass(frozen=True)
-class Recorded(Accepted):
+class Recorded:
     """It is on record, and will be carried out and told.
 
     Attributes:
@@ -274,7 +270,7 @@ class Recorded(Accepted):
 
 
 @dataclass(frozen=True)
-class Overtaken(Accepted):
+class Overtaken:
     """What its form showed no longer stands.
 
     Attributes:
@@ -540,7 +536,7 @@ class Changes:
             # Nobody foresaw it, so nobody knows what was sent; and to leave the change open would
             # send it again and again.
             log.exception("change %s: sending it ended with an error", change.id)
-            return Ending(Outcome.UNSURE)
+            return self._settle(change, Obstacle.UNFORESEEN.value)
         return Ending(Outcome.APPLIED, found=self._read_back())
 
     def _unless_cut_short(self, change: Change, ending: Ending) -> Ending:

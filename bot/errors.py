@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one family.
+"""What the rooms below ``slack/`` raise, as one family.
 
 ::
 
@@ -60,6 +60,8 @@ class Obstacle(Enum):
     """Kayran pointed elsewhere; the key is never sent to another address."""
     OTHER_KEY = "other key"
     """The bot was given another Kayran key before it came to this."""
+    UNFORESEEN = "unforeseen"
+    """An error of the bot's own, while it was calling."""
 
 
 class NotSent(KayranError):  # noqa: N818 (the name is what happened)

@@ -73,7 +73,7 @@ control_socket_disable = True
 def on_starting(_server: Any) -> None:
     """In the first process, before any other: settings that can't be used end it with status 2.
 
-    It imports no more than that takes: what it has in memory, those that serve would only copy.
+    It imports the settings alone: whatever it imports, each serving process takes a copy of.
     """
     doors.read_settings(os.environ, over_http=True)
 

@@ -60,6 +60,8 @@ TURN_SECONDS = 1.0
 is for the other processes'."""
 _SQLITE_MILLISECONDS = int((DATABASE_SECONDS - TURN_SECONDS) * 1000)
 _LOOK_AGAIN_MILLISECONDS = 10
+CONNECTIONS = 8
+"""To PostgreSQL, for one process: small plans of hosts allow 20 in all."""
 SINCE_AT_MOST = 5
 WORDS_AT_MOST = 200
 """Of a driver's error, for the log."""
@@ -216,11 +218,16 @@ class Records:
         Raises:
             RecordsTooNew: when a newer release has been here.
         """
-        with _translated():
-            with self._engine.begin() as connection:
-                version = self._schema_version(connection)
-            if version != SCHEMA_HEAD:
-                self._upgrade()
+        try:
+            with _translated():
+                with self._engine.begin() as connection:
+                    version = self._schema_version(connection)
+                if version != SCHEMA_HEAD:
+                    self._upgrade()
+        except exc.ProgrammingError as error:
+            # Most often a user who may not create tables (PostgreSQL from 15 on grants that to nobody):
+            # whoever runs the database can mend it while the bot waits.
+            raise RecordsAway(_what_it_says(error)) from error
         self._ready = True
 
     @property
@@ -741,6 +748,8 @@ def connect(database_url: str) -> sa.Engine:
         # What stands in a statement has no place in an error's text.
         hide_parameters=True,
         pool_pre_ping=True,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
         pool_timeout=DATABASE_SECONDS,
         connect_args={
             "connect_timeout": DATABASE_SECONDS,

@@ -485,7 +485,7 @@ def _split(text: str) -> SplitResult:
 def _database_url(text: str) -> str:
     """A database SQLAlchemy reaches with the driver the bot has, and that outlives the process.
 
-    What SQLAlchemy makes of a URL: https://docs.sqlalchemy.org/en/21/core/engines.html#database-urls
+    What SQLAlchemy makes of a URL: https://docs.sqlalchemy.org/en/20/core/engines.html#database-urls
     """
     parts = _split(text)
     kind, _, driver = parts.scheme.partition("+")

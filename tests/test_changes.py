@@ -485,7 +485,7 @@ def test_what_nobody_foresaw_leaves_it_not_certain(
     with caplog.at_level(logging.ERROR):
         change = stage.ended("mailStop", failure=ZeroDivisionError("nobody foresaw it"))
 
-    assert (change.outcome, change.reason) == (Outcome.UNSURE, None)
+    assert (change.outcome, change.reason) == (Outcome.UNSURE, Obstacle.UNFORESEEN.value)
     assert "nobody foresaw it" in caplog.text
     assert stage.told == [change.id]
 

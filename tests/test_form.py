@@ -582,27 +582,11 @@ class TestWhatIsNotAForm:
                     form.parse(each)
 
 
-@pytest.mark.parametrize(
-    ("body", "team"),
-    [
-        ({"team": {"id": "T1"}, "user": {"id": "U1", "team_id": "T2"}}, "T1"),
-        ({"team": None, "user": {"id": "U1", "team_id": "T2"}}, "T2"),
-        ({"user": {"id": "U1"}}, None),
-        ({"team": {"id": 7}, "user": "U1"}, None),
-        ({"team": "T1"}, None),
-    ],
-)
-def test_the_team_of_a_payload(body: dict[str, Any], team: str | None) -> None:
-    """It is the app's team where it is named, else the person's; anything odd is none."""
-    assert form.team_of(body) == team
-
-
-def test_where_an_inline_error_can_hang() -> None:
-    """Only on the ids of inputs; a view without blocks has none."""
+def test_where_an_error_can_hang() -> None:
+    """On the first of the form's inputs."""
     view = built(standing())
 
-    assert form.input_block_ids(view) == [block["block_id"] for block in inputs(view)]
-    assert form.input_block_ids({}) == []
+    assert form.parse(submitted(view)).first_input == inputs(view)[0]["block_id"]
 
 
 def test_the_key_of_a_submission_tells_its_ticks() -> None:

@@ -184,7 +184,6 @@ def test_a_button_in_a_thread() -> None:
         ),
         value="7",
         only_visible_to_you=False,
-        message_ts="1700000000.000200",
     )
 
 
@@ -268,3 +267,18 @@ def test_what_is_checked_can_be_read(payload: dict[str, Any]) -> None:
             and not incoming.is_ssl_check(checked)
         ):
             assert incoming.command(checked).channel
+
+
+@pytest.mark.parametrize(
+    ("body", "team"),
+    [
+        ({"team": {"id": "T1"}, "user": {"id": "U1", "team_id": "T2"}}, "T1"),
+        ({"team": None, "user": {"id": "U1", "team_id": "T2"}}, "T2"),
+        ({"user": {"id": "U1"}}, None),
+        ({"team": {"id": 7}, "user": "U1"}, None),
+        ({"team": "T1"}, None),
+    ],
+)
+def test_the_team_of_a_payload(body: dict[str, Any], team: str | None) -> None:
+    """It is the app's team where it is named, else the person's; anything odd is none."""
+    assert incoming.team_of(body) == team

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -214,3 +215,28 @@ def _start(database_url: str, together: Any, outcomes: Any) -> None:
         outcomes.put(repr(error))
     else:
         outcomes.put("ready")
+
+
+def test_a_user_who_may_not_create_tables(postgres_url: str) -> None:
+    """It is said, and tried again: whoever runs the database can mend it while the bot waits."""
+    user = f"nobody_{secrets.token_hex(4)}"
+    owner = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    address = sa.make_url(postgres_url).set(username=user)
+    with owner.connect() as connection:
+        connection.execute(sa.text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+        connection.execute(sa.text(f"CREATE ROLE {user} LOGIN"))
+    records = Records(connect(address.render_as_string(hide_password=False)), "test")
+    try:
+        with pytest.raises(RecordsAway, match="permission denied for schema public"):
+            records.prepare()
+        with owner.connect() as connection:
+            connection.execute(sa.text(f"GRANT CREATE ON SCHEMA public TO {user}"))
+        records.prepare()
+    finally:
+        records.close_connections()
+        with owner.connect() as connection:
+            connection.execute(sa.text(f"DROP OWNED BY {user}"))
+            connection.execute(sa.text(f"DROP ROLE {user}"))
+        owner.dispose()
+
+    assert records.is_ready

@@ -315,14 +315,18 @@ def test_what_is_not_known_is_not_said_to_be_so() -> None:
             Obstacle.TIMED_OUT.value,
             "It was sent, but Kayran did not answer in time, and reading",
         ),
-        (1, None, "It was sent, but Kayran gave no clear answer, and reading"),
+        (
+            1,
+            Obstacle.UNFORESEEN.value,
+            "It may have been sent, but something went wrong in the bot",
+        ),
         (
             2,
             Obstacle.UNREACHABLE.value,
             "Sent again, it failed: no connection to Kayran could be made.",
         ),
         (2, "Not <valid> token", "Kayran refused it with the words “Not &lt;valid&gt; token”."),
-        (2, Obstacle.OTHER_KEY.value, "and has been given another Kayran key since"),
+        (2, Obstacle.OTHER_KEY.value, "and the bot has been given another Kayran key since"),
     ],
 )
 def test_what_is_uncertain_does_not_contradict_itself(
@@ -332,8 +336,8 @@ def test_what_is_uncertain_does_not_contradict_itself(
     headline = words.headline(replace(a_change(Outcome.UNSURE, Origin.FORM, reason), tries=tries))
 
     assert said in headline
-    assert ("The bot was stopped while it was sending it" in headline) is (tries > 1)
-    assert ("It was sent, but" in headline) is (tries == 1)
+    assert ("An earlier try was cut short" in headline) is (tries > 1)
+    assert ("sent, but" in headline) is (tries == 1)
 
 
 def test_nobody_is_told_to_invite_the_bot_to_direct_messages() -> None:

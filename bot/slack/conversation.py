@@ -132,30 +132,26 @@ class Conversation:
 
     # The submit
 
-    def submit(self, submission: Submission, block_ids: list[str]) -> dict[str, Any]:
+    def submit(self, submission: Submission) -> dict[str, Any]:
         """Decide on a submitted form; runs before the ack.
-
-        Args:
-            submission: what was sent.
-            block_ids: where an inline error can hang.
 
         Returns:
             What to ack with: nothing, where the change is on record; else the form again, or an
             inline error that leaves the ticks as they are.
         """
         try:
-            return self._submit(submission, block_ids)
+            return self._submit(submission)
         except RecordsAway:
             log.warning("a submit of %s: the record is out of reach", submission.user)
-            return _inline_error(block_ids, words.record_away_at_submit())
+            return _inline_error(submission, words.record_away_at_submit())
         except Busy:
-            return _inline_error(block_ids, words.busy_at_submit())
+            return _inline_error(submission, words.busy_at_submit())
         except Exception:
             reference = _reference()
             log.exception("a submit of %s, reference %s", submission.user, reference)
-            return _inline_error(block_ids, words.unexpected_at_submit(reference))
+            return _inline_error(submission, words.unexpected_at_submit(reference))
 
-    def _submit(self, submission: Submission, block_ids: list[str]) -> dict[str, Any]:
+    def _submit(self, submission: Submission) -> dict[str, Any]:
         place = submission.basis.place
         call = Call(submission.user, submission.team, place.channel)
         outlook = self.changes.outlook(submission.key)
@@ -165,7 +161,7 @@ class Conversation:
         decision = self.callers.decision(deciding)
         if decision.reason is Reason.NO_ANSWER:
             self._deny(call, decision, "submit")
-            return _inline_error(block_ids, words.slack_silent_at_submit())
+            return _inline_error(submission, words.slack_silent_at_submit())
         if not decision.allowed:
             return _replacing(self._refusal(call, decision, "submit"))
         request = _request(submission, decision)
@@ -468,9 +464,9 @@ def _replacing(view: View) -> dict[str, Any]:
     return {"response_action": "update", "view": view}
 
 
-def _inline_error(block_ids: list[str], text: str) -> dict[str, Any]:
+def _inline_error(submission: Submission, text: str) -> dict[str, Any]:
     """An error under the first input: it leaves the form open and the ticks as they are."""
-    return {"response_action": "errors", "errors": {block_ids[0]: text}}
+    return {"response_action": "errors", "errors": {submission.first_input: text}}
 
 
 def _name_of_form(call: Call) -> str:

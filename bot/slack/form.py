@@ -32,6 +32,7 @@ from bot.access import Reason
 from bot.changes import Change, Origin, Outcome, Overtaken, Place, Standing
 from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags, Notification, Phase, Preferences
 from bot.slack import words
+from bot.slack.incoming import team_of
 from bot.slack.mrkdwn import context, section
 
 CALLBACK_ID = "kayran_notify_form"
@@ -97,6 +98,11 @@ class Submission:
         return f"{self.basis.form}.{self.wanted.as_flags().encode()}"
 
     @property
+    def first_input(self) -> str:
+        """The block id of the form's first input, on which an error can hang."""
+        return _block_id(Phase.STARTS, self.basis.form)
+
+    @property
     def own_changes(self) -> dict[str, bool]:
         """What the person ticked or unticked, of what the form showed as true."""
         shown = self.basis.shown.ticks()
@@ -147,13 +153,6 @@ def build_again(submission: Submission, overtaken: Overtaken) -> View:
     return _form(basis, standing, ticks, ["\n".join(lines)])
 
 
-def input_block_ids(view: Mapping[str, Any]) -> list[str]:
-    """The block ids of a submitted form's inputs: what an inline error can hang on."""
-    blocks = view.get("blocks")
-    listed = blocks if isinstance(blocks, list) else []
-    return [b["block_id"] for b in listed if isinstance(b, dict) and b.get("type") == "input"]
-
-
 def parse(body: Mapping[str, Any]) -> Submission:
     """What a ``view_submission`` says.
 
@@ -171,15 +170,6 @@ def parse(body: Mapping[str, Any]) -> Submission:
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UnreadableForm("not a form of this release") from error
-
-
-def team_of(body: Mapping[str, Any]) -> str | None:
-    """The workspace an interactive payload comes from: ``team`` is null for org-wide installs."""
-    team, user = body.get("team"), body.get("user")
-    for holder, key in ((team, "id"), (user, "team_id")):
-        if isinstance(holder, dict) and isinstance(holder.get(key), str):
-            return str(holder[key])
-    return None
 
 
 def _basis(
@@ -297,7 +287,9 @@ def _foreign_changes(before: Basis, overtaken: Overtaken) -> list[str]:
 
 
 def _is_news(change: Change, before: Basis) -> bool:
-    """Whether the form could not say yet how this change ended: it showed it as if it had been applied."""
+    """Whether the person has not seen this yet: a change made after the form, or the one that it showed as
+    applied and that ended otherwise.
+    """
     shown, wanted = before.shown, change.wanted.as_flags()
     return change.number != before.based_on or all(shown[p] is wanted[p] for p in change.asks_for())
 

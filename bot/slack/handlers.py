@@ -53,7 +53,7 @@ class Handlers:
         except UnreadableForm:
             self.unknown_form(ack)
             return
-        ack(**self.conversation.submit(submission, form.input_block_ids(body["view"])))
+        ack(**self.conversation.submit(submission))
 
     def undo(self, ack: Ack, body: Body) -> None:
         """Undo, on a change that was applied."""

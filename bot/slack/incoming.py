@@ -1,7 +1,8 @@
 """What Slack sends, read: raw payloads stop here.
 
-Everything foreign comes in through these functions, which take nothing on trust: what is missing or
-of another shape raises ``NotSlacks``, because Slack would not have sent it.
+Everything foreign but a form's content, which ``form.parse`` reads, comes in through these functions.
+They take nothing on trust: what is missing or of another shape raises ``NotSlacks``, because Slack
+would not have sent it.
 
 The payloads: https://docs.slack.dev/interactivity/implementing-slash-commands and
 https://docs.slack.dev/reference/interaction-payloads
@@ -15,8 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
-
-from bot.slack.form import team_of
 
 _TS = re.compile(r"[0-9]{1,16}\.[0-9]{1,9}")
 
@@ -54,13 +53,11 @@ class Press:
     Attributes:
         value: what the button carries.
         only_visible_to_you: whether the message is ephemeral, so that nothing can hang on it.
-        message_ts: the message it is in.
     """
 
     call: Call
     value: str
     only_visible_to_you: bool
-    message_ts: str | None
 
 
 def body(raw: bytes, content_type: str) -> dict[str, Any]:
@@ -200,7 +197,7 @@ def press(payload: Mapping[str, Any]) -> Press:
         thread=thread,
     )
     value = payload["actions"][0].get("value")
-    return Press(call, value if isinstance(value, str) else "", ephemeral, message_ts)
+    return Press(call, value if isinstance(value, str) else "", ephemeral)
 
 
 def anything(payload: Mapping[str, Any]) -> Call:
@@ -214,6 +211,14 @@ def anything(payload: Mapping[str, Any]) -> Call:
         reply_url=_optional(payload, "response_url"),
         form=_optional(view, "id") if view.get("type") == "modal" else None,
     )
+
+
+def team_of(payload: Mapping[str, Any]) -> str | None:
+    """The workspace an interactive payload comes from: ``team`` is null for org-wide installs."""
+    for holder, key in ((payload.get("team"), "id"), (payload.get("user"), "team_id")):
+        if isinstance(holder, dict) and isinstance(holder.get(key), str):
+            return str(holder[key])
+    return None
 
 
 def _object(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:

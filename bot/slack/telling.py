@@ -156,8 +156,8 @@ class Teller:
         """
         for change_id, note in list(self._unnoted.items()):
             note()
-            # Noting renewed the lease for who goes on telling, and that is nobody any more. Here
-            # nobody else begins to before it is let go.
+            # Noting has just renewed the lease, but nobody is telling this change any more. Until it is
+            # given back, ``tell`` leaves it alone.
             self._ledger.let_go(change_id)
             del self._unnoted[change_id]
 

