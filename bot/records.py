@@ -776,8 +776,9 @@ def _connect_to_server(
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     # Python's own idea of when a transaction begins is in the way of BEGIN IMMEDIATE.
     connection.isolation_level = None
-    # WAL: readers don't wait for the writer. FULL: what is committed survives a power cut.
-    connection.execute("PRAGMA journal_mode=WAL")
+    # WAL: readers don't wait for the writer. FULL: what is committed survives a power cut. Of two that
+    # switch to it at once one is turned away, whatever SQLite has been told of waiting.
+    _patiently(connection, "PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
 
@@ -797,21 +798,32 @@ def _begin_to_write(connection: sa.Connection) -> None:
     long is the least likely to be next. Here everyone looks as often.
     """
     line: Any = connection.connection.dbapi_connection
-    until = time.monotonic() + DATABASE_SECONDS - TURN_SECONDS
     line.execute(f"PRAGMA busy_timeout = {_LOOK_AGAIN_MILLISECONDS}")
     try:
-        while time.monotonic() < until:
-            try:
-                line.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:  # noqa: PERF203 (what the loop is for)
-                if "locked" not in str(error):
-                    break
-            else:
-                return
+        _patiently(line, "BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
         # For SQLAlchemy to say what the matter is.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         line.execute(f"PRAGMA busy_timeout = {_SQLITE_MILLISECONDS}")
+
+
+def _patiently(line: sqlite3.Connection, statement: str) -> None:
+    """Execute it as soon as the other processes let us, within the time that is theirs.
+
+    Raises:
+        sqlite3.OperationalError: when they don't, or something else is the matter.
+    """
+    until = time.monotonic() + DATABASE_SECONDS - TURN_SECONDS
+    while True:
+        try:
+            line.execute(statement)
+        except sqlite3.OperationalError as error:  # noqa: PERF203 (what the loop is for)
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.001)
+        else:
+            return
 
 
 @contextlib.contextmanager
