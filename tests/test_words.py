@@ -344,6 +344,7 @@ def test_nobody_is_told_to_invite_the_bot_to_direct_messages() -> None:
     """There is no such thing; where there is, it is the next step."""
     assert "/invite" not in words.why_here("channel_not_found", "D0OTHERS")
     assert "/invite @kayran-notify" in words.why_here("channel_not_found", "C0SCANS")
+    assert "the bot's token" in words.why_here("token_revoked", "D0OTHERS")
 
 
 @pytest.mark.parametrize("origin", [Origin.UNDO, Origin.TRY_AGAIN])

@@ -322,7 +322,8 @@ def changed_meanwhile(change: Change) -> str:
         return f"• Change {change.number} by {who}: did not take effect"
     if change.outcome is Outcome.UNSURE:
         steps = listing(_step(change.before, change.wanted.as_flags(), change.asks_for()))
-        return f"• Change {change.number} by {who}: not certain whether it took effect ({steps})"
+        asked_for = f" ({steps})" if steps else ""
+        return f"• Change {change.number} by {who}: not certain whether it took effect{asked_for}"
     steps = listing(_step(change.before, change.leaves(), change.asks_for()))
     state = ", on its way" if change.outcome is None else ""
     return f"• Change {change.number} by {who}{state}: {steps or 'set all nine as they were'}"
@@ -548,7 +549,7 @@ _CLOSED = {
 
 def why_here(error: str, channel: str) -> str:
     """Why the result is not in the channel's thread."""
-    if channel.startswith("D"):
+    if channel.startswith("D") and error in ("not_in_channel", "channel_not_found"):
         return "This comes here because the bot is not part of these direct messages."
     reason = _CLOSED.get(error, f"Slack did not take it in the channel ({quoted(error, 60)})")
     if error.startswith("restricted_action"):
