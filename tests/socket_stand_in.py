@@ -44,10 +44,12 @@ class SocketStandIn:
 
     Attributes:
         acknowledgements: every one that came, in that order, also those too late to count.
+        turned_away: how many came with an address that was used before, or never given out.
     """
 
     def __init__(self) -> None:
         self.acknowledgements: list[dict[str, Any]] = []
+        self.turned_away = 0
         self._changed = threading.Condition()
         self._tickets: set[str] = set()
         self._open: list[ServerConnection] = []
@@ -193,6 +195,7 @@ class SocketStandIn:
         ticket = parse_qs(urlsplit(request.path).query).get("ticket", [""])[0]
         with self._changed:
             if ticket not in self._tickets:
+                self.turned_away += 1
                 return connection.respond(HTTPStatus.FORBIDDEN, "no such ticket\n")
             self._tickets.remove(ticket)
         return None

@@ -136,6 +136,7 @@ def test_a_lost_socket_while_slack_gives_no_other(linked: Linked) -> None:
     linked.sockets.wait_for_connections(2, seconds=45, ever=True)
 
     assert len(linked.slack.calls_of("apps.connections.open")) == 1 + 2 + 1
+    assert linked.sockets.turned_away == 0
     assert linked.open_form().view["callback_id"] == "kayran_notify_form"
 
 
