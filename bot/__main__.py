@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import gc
 import io
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from pathlib import Path
 
 SANDBOX_PORT = 3999
-ANSWER_SECONDS = 4.0
-"""After SIGTERM, for what Slack is waiting for: it waits 3 s."""
-FINISH_SECONDS = 18.0
-"""The same for what is in hand behind that; hosts such as Heroku grant 30 s in all."""
+FINISH_SECONDS = 16.0
+"""After SIGTERM, for what is in hand behind the answers Slack waits for, which take up to 5 s, and up to
+3 s more where the database is away; hosts such as Heroku grant 30 s in all."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,16 +26,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Choose in Slack which scan events Kayran sends an e-mail about.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser(
+    serve = commands.add_parser(
         "serve",
         help="serve, as without a command: over Socket Mode when SLACK_APP_TOKEN is set, "
         "else over HTTP on $PORT",
     )
+    serve.add_argument("--http", action="store_true", help="serve HTTP whatever is set")
+    serve.add_argument(
+        "--host",
+        default="",
+        help="the address to serve HTTP on; every one of this machine without it",
+    )
+    parser.set_defaults(http=False, host="")
     sandbox = commands.add_parser(
         "sandbox", help="try the whole of it on this machine, with no accounts"
     )
     sandbox.add_argument(
-        "--port", type=_port, default=SANDBOX_PORT, help="of the page; 0 for any that is free"
+        "--port",
+        type=partial(_number, 0, 65535),
+        default=SANDBOX_PORT,
+        help="of the page; 0 for any that is free",
     )
     sandbox.add_argument("--no-open", action="store_true", help="open no browser")
     history = commands.add_parser(
@@ -49,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="TIME",
         help="such as 2026-11-23, or 2026-11-23T14:02",
     )
-    history.add_argument("--limit", type=_count, metavar="N", help="the latest N alone")
+    history.add_argument(
+        "--limit", type=partial(_number, 1, 1_000_000), metavar="N", help="the latest N alone"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.command == "history":
         return _print_history(chosen.since, chosen.limit, as_json=chosen.json)
@@ -58,18 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from bot.sandbox.run import main as run_sandbox  # noqa: PLC0415
 
         return run_sandbox(chosen.port, not chosen.no_open)
-    return _serve()
+    return _serve(chosen.host, over_http=chosen.http)
 
 
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not int(text) < 1 << 16:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 1 << 31:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+def _number(least: int, most: int, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
     return int(text)
 
 
@@ -85,106 +91,64 @@ def _moment(text: str) -> float:
 
 
 def _print_history(since: float, limit: int | None, *, as_json: bool) -> int:
-    from bot import doors, history  # noqa: PLC0415
-    from bot.errors import RecordsError  # noqa: PLC0415
-    from bot.records import Records, connect  # noqa: PLC0415
+    from bot import entry  # noqa: PLC0415
+    from bot.errors import SettingsError  # noqa: PLC0415
+    from bot.history import print_history  # noqa: PLC0415
+    from bot.settings import as_message, database_url  # noqa: PLC0415
 
-    records = Records(connect(doors.read_settings(os.environ).database_url), "history")
-    lines = history.as_json_lines if as_json else history.as_table
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Kayran's words may be in letters that a terminal does not have.
         sys.stdout.reconfigure(errors="backslashreplace")
+    # Ends without a word when whoever reads has seen enough, as other commands do.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        for line in lines(records.history(since, limit)):
-            print(line)  # noqa: T201 (what was asked for)
-        sys.stdout.flush()
-    except RecordsError as error:
-        doors.say(history.out_of_reach(error))
-        return 1
-    except BrokenPipeError:
-        # Whoever reads has seen enough; Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    finally:
-        records.close_connections()
-    return 0
+        url = database_url(os.environ, Path(".env"))
+    except SettingsError as error:
+        entry.say(as_message(error))
+        return entry.WRONG_SETTINGS
+    return print_history(url, since, limit, as_json, sys.stdout)
 
 
-def _serve() -> int:
-    # What is wrong in the settings is said before anything that takes long to import.
-    from bot import doors  # noqa: PLC0415
-
-    settings = doors.read_settings(os.environ)
-    if settings.slack_app_token is None:
-        return _serve_http(settings.port)
-    return _serve_socket(settings)
-
-
-def _serve_http(port: int) -> int:
-    from gunicorn.app.base import BaseApplication  # noqa: PLC0415
-
-    from bot import doors  # noqa: PLC0415
-    from bot import gunicorn as server  # noqa: PLC0415
-
-    class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no annotations
-        """gunicorn as ``bot.gunicorn`` sets it up, on the port that the settings name."""
-
-        def load_config(self) -> None:
-            """Take nothing from the command line or gunicorn's own variables."""
-            for name, value in vars(server).items():
-                if name in self.cfg.settings:
-                    self.cfg.set(name, value)
-            self.cfg.set("bind", [f"0.0.0.0:{port}"])
-
-        def load(self) -> Any:
-            """In each serving process."""
-            from bot import wsgi  # noqa: PLC0415
-
-            return wsgi.create_app()
-
-    first_process = os.getpid()
-    try:
-        Server().run()
-    except SystemExit as ended:
-        if os.getpid() != first_process:
-            # A worker, which gunicorn forks in there: to the first process its status means something.
-            raise
-        # A worker that could not start has said why.
-        return doors.WRONG_SETTINGS if ended.code == doors.APP_LOAD_ERROR else _status(ended)
-    return 0
-
-
-def _serve_socket(settings: Any) -> int:
-    from bot import doors  # noqa: PLC0415
-    from bot.app import assemble  # noqa: PLC0415
-    from bot.errors import RecordsTooNew  # noqa: PLC0415
-    from bot.slack.callers import TokenNotAccepted  # noqa: PLC0415
-    from bot.slack.socket import AppTokenNotAccepted  # noqa: PLC0415
-
-    stopping = threading.Event()
+def _serve(host: str, *, over_http: bool) -> int:
+    # Before anything that takes long to import: a container's first process is deaf to SIGTERM until then.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stopping.set())
-    bot = assemble(settings)
+        signal.signal(number, _end)
+    from bot import entry  # noqa: PLC0415
+
+    # What is imported now is never garbage; to look for some in between takes a tenth of the start.
+    gc.disable()
+    # What is wrong in the settings is said before the rest is imported.
+    settings = entry.read_settings(os.environ, over_http=over_http)
+    from bot.app import assemble  # noqa: PLC0415
+    from bot.errors import SettingsError, StoreUnusable  # noqa: PLC0415
+
+    bot, status = assemble(settings), 0
     try:
         bot.start()
-        link = bot.link()
-        link.connect(stopping)
-    except (TokenNotAccepted, AppTokenNotAccepted, RecordsTooNew) as error:
-        doors.say(error)
-        bot.close(0)
-        return doors.WRONG_SETTINGS
-    # A signal that comes right as a wait begins is only looked at when the wait ends.
-    while not stopping.wait(1.0):
+        gc.enable()
+        if over_http or settings.slack_app_token is None:
+            from bot import web  # noqa: PLC0415
+
+            web.serve(bot, settings.port, host)
+        else:
+            # What HTTP has no use for takes up memory, and time at the start.
+            from bot.socket_mode import SocketMode  # noqa: PLC0415
+
+            SocketMode(bot.bolt, settings).serve()
+    except (SettingsError, StoreUnusable) as error:
+        entry.say(error)
+        status = entry.WRONG_SETTINGS
+    except SystemExit:
         pass
-    link.close(ANSWER_SECONDS)
-    if not bot.close(FINISH_SECONDS):
-        # Python would wait for what is unfinished; it is on record, and taken up at the next start.
-        sys.stderr.flush()
-        os._exit(0)
-    return 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    bot.close(FINISH_SECONDS)
+    # Python would wait for threads that are unfinished; what they do is on record, for the next start.
+    os._exit(status)
 
 
-def _status(ended: SystemExit) -> int:
-    return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+def _end(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

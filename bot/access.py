@@ -31,6 +31,7 @@ class Reason(Enum):
     ROLE_NOT_ALLOWED = "role not allowed"
     NO_ANSWER = "Slack did not say who this is"
     OTHER_TEAM = "another workspace"
+    OTHER_TEAM_OF_ORGANISATION = "another workspace of this organisation"
     DEACTIVATED = "deactivated account"
     BOT = "bot"
     GUEST = "guest"
@@ -75,7 +76,12 @@ def decide(user: Mapping[str, Any] | None, team: str | None, roles: Collection[R
 def _barred(user: Mapping[str, Any], team: str) -> Reason | None:
     """What keeps this person out whatever their role, if anything does."""
     if user.get("team_id") != team or _flagged(user, "is_stranger"):
-        return Reason.OTHER_TEAM
+        # Enterprise Grid lists some members under the organisation or a sibling workspace, and does
+        # not say in which workspace they are an admin.
+        organisation = user.get("enterprise_user")
+        teams = organisation.get("teams") if isinstance(organisation, Mapping) else None
+        ours = isinstance(teams, list) and team in teams and not _flagged(user, "is_stranger")
+        return Reason.OTHER_TEAM_OF_ORGANISATION if ours else Reason.OTHER_TEAM
     if _flagged(user, "deleted"):
         return Reason.DEACTIVATED
     if _flagged(user, "is_bot") or user.get("id") == "USLACKBOT":

@@ -1,30 +1,32 @@
 """The story of one change: what is true now, may this be accepted, carry it out, say how it ended.
 
-Everything outside is handed in: the record that keeps what was asked (``Ledger``), Kayran
-(``Account``), and what to do once something can be told (``tell``). Nothing here knows Slack,
-SQL or HTTP.
+Everything outside is handed in: the store that keeps what was asked (``Store``), Kayran
+(``KayranApi``), and what to do once there is something to report (``deliver``). Nothing here knows
+Slack, SQL or HTTP.
 
-Three rules hold it together:
+Four rules hold it together:
 
 - What a person is told is accepted is on record first.
+- What is not on record as done is done again: a whole overwrite does no harm twice.
 - Nobody overwrites what they did not see: a change is accepted only while what its form showed
   still stands.
 - Calls to Kayran for one account happen one at a time and in the order of the changes' numbers,
-  whichever process makes them; the record's lease sees to it.
+  whichever process makes them; the store's lease sees to it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, RecordsAway, Refused
+from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused, StoreUnavailable
 from bot.notifications import PARAMETERS, Flags, Preferences
+from bot.recovery import PAUSES_SECONDS, insist
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,9 @@ not last for a whole attempt."""
 
 READ_BACK_SECONDS = 5.0
 """How long reading back after a change may take: with the call's own 20 s it stays under the
-30 s a whole attempt may last."""
+30 s of a lease."""
+
+SENT_AT_MOST = 10
 
 
 class Outcome(Enum):
@@ -61,44 +65,29 @@ class Origin(Enum):
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where in Slack a change was asked for.
-
-    Attributes:
-        channel: the channel's id.
-        thread: the ``ts`` of the thread's parent, where it was asked for in a thread.
-        reply_url: the ``response_url``, sealed; only ``bot/slack`` can open it.
-    """
-
-    channel: str
-    thread: str | None = None
-    reply_url: str | None = None
-
-
-@dataclass(frozen=True)
-class Asker:
-    """Who asked: Slack's ids, and the workspace role that let them."""
-
-    team: str
-    user: str
-    role: str
-
-
-@dataclass(frozen=True)
 class Request:
     """A change somebody asks for.
 
     Attributes:
-        form: what makes it this request and no other: the same form sent twice with the same
+        request_key: what makes it this request and no other: the same form sent twice with the same
             ticks, or the same button pressed twice, is one change.
+        team: the id of the Slack workspace it was asked for in.
+        user: the id of the Slack user who asked.
+        role: the workspace role that let them.
+        channel: the id of the channel it was asked for in.
+        thread: the ``ts`` of the thread's parent, where it was asked for in a thread.
+        wanted: all nine, as they are to be.
         shown: what the form showed as true when it was made.
         based_on: the number of the newest change the form knew of; 0 where there was none.
         origin_change: the id of the change this one undoes or tries again.
     """
 
-    form: str
-    asker: Asker
-    place: Place
+    request_key: str
+    team: str
+    user: str
+    role: str
+    channel: str
+    thread: str | None
     wanted: Preferences
     shown: Flags
     based_on: int
@@ -108,18 +97,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Change:
-    """A change on record. Times are seconds since 1970, UTC.
+    """A change on record. Times are seconds since 1970, UTC. What is not listed is as in ``Request``.
 
     Attributes:
         number: its place among the accepted changes of its Kayran account, from 1, without gaps.
+        asked_at: when it was accepted.
         before: what was known to be set when it was accepted, from what its form showed if need be.
         found: what reading back showed afterwards.
         reason: Kayran's own words where it refused; what stood in the way where it failed or is
             unsure. Foreign text.
-        superseded_by: the number of the change that overtook it.
-        tries: how often it was taken up to be sent.
+        superseded_by: the number of the change that superseded it.
+        tries: how often it was claimed to be sent.
         parent_ts: the message its thread hangs on, once posted.
-        closed_to_us: Slack's error code, where the channel would not take the bot's message.
+        post_error: Slack's error code, where the channel did not take the bot's message.
         reply_ts: the result's message, once posted; empty where a ``response_url`` took it.
         reply_channel: where that message stands.
     """
@@ -127,10 +117,13 @@ class Change:
     id: int
     account: str
     number: int
-    form: str
+    request_key: str
     asked_at: float
-    asker: Asker
-    place: Place
+    team: str
+    user: str
+    role: str
+    channel: str
+    thread: str | None
     origin: Origin
     origin_change: int | None
     before: Flags
@@ -142,7 +135,7 @@ class Change:
     superseded_by: int | None = None
     tries: int = 0
     parent_ts: str | None = None
-    closed_to_us: str | None = None
+    post_error: str | None = None
     reply_ts: str | None = None
     reply_channel: str | None = None
 
@@ -177,16 +170,16 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """What the record knows of an account at one moment.
+class RecordedState:
+    """What the store knows of an account at one moment.
 
     Attributes:
         newest: the newest change that counts: applied, unsure, or still on its way.
-        same_form: the change that the form asked about has already made, if it has.
+        same_request: the change that the request asked about has already made, if it has.
     """
 
     newest: Change | None
-    same_form: Change | None = None
+    same_request: Change | None = None
 
     @property
     def number(self) -> int:
@@ -194,7 +187,7 @@ class Outlook:
         return self.newest.number if self.newest else 0
 
     @property
-    def state(self) -> tuple[int, Outcome | None]:
+    def version(self) -> tuple[int, Outcome | None]:
         """What has to be the same still when a change is recorded."""
         return (self.number, self.newest.outcome if self.newest else None)
 
@@ -204,65 +197,65 @@ class Outlook:
         return self.newest is not None and self.newest.outcome is None
 
     def knows(self) -> Flags:
-        """What the record alone says is set."""
+        """What the store alone says is set."""
         return self.newest.leaves() if self.newest else Flags.unknown()
 
     def may_hold(self) -> Flags:
-        """What may be set, as far as the record goes: also what is not certain to have been."""
+        """What may be set, as far as the store goes: also what is not certain to have been."""
         return self.newest.may_leave() if self.newest else Flags.unknown()
 
 
 @dataclass(frozen=True)
-class Reading:
+class KayranReport:
     """What asking Kayran brought: its report, or what stood in the way.
 
     Attributes:
-        reported: what Kayran says is set; nothing known where it did not say.
+        flags: what Kayran says is set; nothing known where it did not say.
         mailbox: the e-mail address of the key's owner, unmasked. Foreign text.
         trouble: why nothing was reported, where nothing was.
     """
 
-    reported: Flags = field(default_factory=Flags.unknown)
+    flags: Flags = field(default_factory=Flags.unknown)
     mailbox: str | None = None
     trouble: KayranError | None = None
 
 
 @dataclass(frozen=True)
-class Standing:
+class CurrentState:
     """What is true now, as far as it can be known, and where that comes from."""
 
-    outlook: Outlook
-    reading: Reading
+    recorded: RecordedState
+    report: KayranReport
 
     @property
     def reported(self) -> Flags:
         """What Kayran's own report settles: nothing, while a change is on its way."""
-        return Flags.unknown() if self.outlook.underway else self.reading.reported
+        return Flags.unknown() if self.recorded.underway else self.report.flags
 
     @property
     def flags(self) -> Flags:
         """Kayran's report where there is one, else what was last set from here."""
-        return self.reported.over(self.outlook.knows())
+        return self.reported.over(self.recorded.knows())
 
     def contradicts(self, shown: Flags, based_on: int) -> bool:
         """Whether somebody who saw ``shown`` would overwrite something they did not see.
 
         What a form shows as not known, it shows not ticked. Where nothing was accepted since, the
-        record has nothing to add to what the form already showed, and only Kayran's report counts.
+        store has nothing to add to what the form already showed, and only Kayran's report counts.
         A change since that may or may not have taken effect counts as if it had.
         """
         now = self.reported
-        if self.outlook.number != based_on:
-            now = now.over(self.outlook.may_hold())
+        if self.recorded.number != based_on:
+            now = now.over(self.recorded.may_hold())
         return any(value is not None and value is not bool(shown[p]) for p, value in now)
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """It is on record, and will be carried out and told.
+class Accepted:
+    """It is on record, and will be carried out and reported.
 
     Attributes:
-        again: whether the same form had been sent before; the change is that first one.
+        again: whether the same request had been sent before; the change is that first one.
     """
 
     change: Change
@@ -270,16 +263,16 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Overtaken:
+class Conflict:
     """What its form showed no longer stands.
 
     Attributes:
-        standing: what is true now.
+        current: what is true now.
         since: what happened on record since the form was made, oldest first, the latest few: the
             changes accepted since, and the one the form was based on where it was not applied.
     """
 
-    standing: Standing
+    current: CurrentState
     since: Sequence[Change]
 
 
@@ -288,17 +281,15 @@ class Claim:
     """The right to carry out one change, for a time.
 
     Attributes:
-        attempt: the number under which this try is on record.
-        superseded: the ids of changes that were closed because this one overtook them.
+        superseded: the ids of changes that were closed because this one superseded them.
     """
 
     change: Change
-    attempt: int
     superseded: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Ending:
+class Result:
     """How a try at a change ended."""
 
     outcome: Outcome
@@ -322,31 +313,29 @@ class Denial:
     channel: str | None
 
 
-@dataclass(frozen=True)
-class Due:
-    """A change that may have something new to tell, leased to whoever was handed this.
+class Store(Protocol):
+    """What the story of a change needs of the store.
 
-    Attributes:
-        used_by: the change that this one's button made, where somebody used it.
+    Every method raises ``StoreUnavailable`` when the database can't do it, and has changed nothing
+    then, as far as anybody can know.
     """
 
-    change: Change
-    used_by: Change | None = None
-
-
-class Ledger(Protocol):
-    """What the story needs of the record. Every verb raises ``RecordsAway`` when it is out of reach."""
-
-    def outlook(self, account: str, form: str | None = None) -> Outlook:
-        """What is known of the account now."""
+    def recorded_state(self, account: str, request_key: str | None = None) -> RecordedState:
+        """What is known of the account now, and what the request has already made."""
 
     def accept(
-        self, account: str, request: Request, before: Flags, expected: Outlook
-    ) -> Recorded | None:
+        self, account: str, request: Request, before: Flags, expected: RecordedState
+    ) -> Accepted | None:
         """Record the request under the next number, unless the account is no longer as expected.
 
-        A form that is already on record brings back its change.
+        A request that is already on record brings back its change.
         """
+
+    def change(self, change_id: int) -> Change | None:
+        """One change."""
+
+    def follow_up(self, change_id: int) -> Change | None:
+        """The change that a button of this one made, if one was used."""
 
     def since(self, account: str, number: int) -> Sequence[Change]:
         """The latest few changes with a higher number that count, and the one with this number
@@ -356,196 +345,157 @@ class Ledger(Protocol):
     def claim(self, account: str) -> Claim | None:
         """The next change to carry out, leased; ``None`` where there is none or another has the lease."""
 
-    def close(self, claim: Claim, ending: Ending) -> None:
+    def close(self, claim: Claim, result: Result) -> None:
         """Put on record how it ended, and give the lease back."""
 
-
-class Profile(Protocol):
-    """What Kayran says of the key's owner."""
-
-    @property
-    def email(self) -> str | None:
-        """The mailbox."""
-
-    @property
-    def flags(self) -> Flags:
-        """What is set, where it says so."""
+    def deny(self, denial: Denial) -> None:
+        """Put on record that somebody was told no."""
 
 
-class Account(Protocol):
+class KayranApi(Protocol):
     """What the story needs of Kayran. Both raise ``KayranError``."""
 
     def update_mail_notify(self, preferences: Preferences) -> None:
         """Set all nine."""
 
-    def get_user_profile(self, within: float) -> Profile:
+    def get_user_profile(self, within: float) -> KayranReport:
         """Ask what is set now, for so many seconds at most."""
 
 
+@dataclass
 class Changes:
     """The bot's one way to change Kayran's notifications, for one Kayran account.
 
-    Args:
-        account: the account's name in the record.
-        tell: called with a change's id whenever there may be something new to tell about it.
+    Attributes:
+        account: the account's name in the store.
+        deliver: called with a change's id whenever there may be something new to report about it.
+        pauses: seconds between tries to put on record how a change ended, in all less than what a
+            lease leaves after sending and reading back.
         clock: seconds that never go back, also while this process is held up.
+        stopping: whether no new change is claimed.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        kayran: Account,
-        account: str,
-        tell: Callable[[int], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._ledger = ledger
-        self._kayran = kayran
-        self._account = account
-        self._tell = tell
-        self._clock = clock
-        self._stopping = False
-        self._unnoted: list[tuple[Claim, Ending]] = []
-        self._noting = threading.Lock()
+    store: Store
+    kayran: KayranApi
+    account: str
+    deliver: Callable[[int], None]
+    pauses: Sequence[float] = PAUSES_SECONDS
+    clock: Callable[[], float] = time.monotonic
+    stopping: bool = False
 
-    def outlook(self, form: str | None = None) -> Outlook:
-        """What the record knows now. Ask it before asking Kayran, so that an answer of Kayran's
+    def recorded_state(self, request_key: str | None = None) -> RecordedState:
+        """What the store knows now. Ask it before asking Kayran, so that an answer of Kayran's
         that is older than the record is never taken for news.
         """
-        return self._ledger.outlook(self._account, form)
+        return self.store.recorded_state(self.account, request_key)
 
-    def read(self, within: float) -> Reading:
+    def read(self, within: float) -> KayranReport:
         """Ask Kayran what is set now, for so many seconds at most; trouble is in the answer."""
         try:
-            profile = self._kayran.get_user_profile(within)
+            return self.kayran.get_user_profile(within)
         except KayranError as trouble:
-            return Reading(trouble=trouble)
-        return Reading(profile.flags, profile.email)
+            return KayranReport(trouble=trouble)
 
-    def submit(self, request: Request, outlook: Outlook, reading: Reading) -> Recorded | Overtaken:
+    def submit(
+        self, request: Request, recorded: RecordedState, report: KayranReport
+    ) -> Accepted | Conflict:
         """Record a change, if what its form showed still stands.
 
         Args:
             request: what is asked for.
-            outlook: what the record knew, taken before ``reading``.
-            reading: what Kayran says is set.
+            recorded: what the store knew, taken before ``report``.
+            report: what Kayran says is set.
 
         Raises:
-            RecordsAway: when the record is out of reach; nothing was recorded then.
+            StoreUnavailable: when the database can't take it.
         """
         while True:
-            if outlook.same_form is not None:
-                return Recorded(outlook.same_form, again=True)
-            standing = Standing(outlook, reading)
-            if standing.contradicts(request.shown, request.based_on):
+            if recorded.same_request is not None:
+                return Accepted(recorded.same_request, again=True)
+            current = CurrentState(recorded, report)
+            if current.contradicts(request.shown, request.based_on):
                 # Sent twice at once, it may be the first of the two that was carried out since.
-                same = self.outlook(request.form).same_form
-                return Recorded(same, again=True) if same else self._overtaken(request, standing)
+                same = self.recorded_state(request.request_key).same_request
+                if same is not None:
+                    return Accepted(same, again=True)
+                return Conflict(current, self.store.since(self.account, request.based_on))
             # What can't be known now, the form knew: nothing speaks against what it showed.
-            before = standing.flags.over(request.shown)
-            recorded = self._ledger.accept(self._account, request, before, outlook)
-            if recorded is not None:
-                return recorded
+            before = current.flags.over(request.shown)
+            accepted = self.store.accept(self.account, request, before, recorded)
+            if accepted is not None:
+                return accepted
             # The record moved while Kayran was asked: its report may be of before that.
-            outlook, reading = self.outlook(request.form), Reading()
-
-    def _overtaken(self, request: Request, standing: Standing) -> Overtaken:
-        return Overtaken(standing, self._ledger.since(self._account, request.based_on))
+            recorded, report = self.recorded_state(request.request_key), KayranReport()
 
     def carry_out(self) -> None:
         """Carry out whatever is on record and open, one after the other, until nothing is left to do
-        here: all done, or another has the lease.
-
-        Raises:
-            RecordsAway: when the record is out of reach; what is open stays open and is taken up later.
+        here: all done, another process has the lease, or the store is away and recovery goes on.
         """
-        self.note_what_is_owed()
-        while claim := self._claim(self._account):
-            for overtaken in claim.superseded:
-                self._tell(overtaken)
-            ending = self._attempt(claim.change)
-            self._close(claim, ending)
-            log.info(
-                "change %s (number %s): %s",
-                claim.change.id,
-                claim.change.number,
-                ending.outcome.value,
-            )
-            self._tell(claim.change.id)
+        with contextlib.suppress(StoreUnavailable):
+            while claim := self._claim(self.account):
+                result = self._attempt(claim.change)
+                self._close(claim, result)
+                number, outcome = claim.change.number, result.outcome.value
+                log.info("change %s (number %s): %s", claim.change.id, number, outcome)
 
-    def give_up(self, account: str) -> None:
-        """Close, and have told, what is open for another account: the bot's key was replaced.
-
-        Raises:
-            RecordsAway: when the record is out of reach.
-        """
-        while claim := self._claim(account):
-            for overtaken in claim.superseded:
-                self._tell(overtaken)
-            outcome = Outcome.FAILED if claim.change.tries == 1 else Outcome.UNSURE
-            self._close(claim, Ending(outcome, Obstacle.OTHER_KEY.value))
-            log.warning("change %s is of another Kayran key: %s", claim.change.id, outcome.value)
-            self._tell(claim.change.id)
-
-    def note_what_is_owed(self) -> None:
-        """Put on record how changes ended while the record was out of reach.
-
-        Raises:
-            RecordsAway: when it still is.
-        """
-        with self._noting:
-            while self._unnoted:
-                self._ledger.close(*self._unnoted[0])
-                del self._unnoted[0]
+    def close_for_replaced_key(self, account: str) -> None:
+        """Close what is open for another account: the bot's Kayran key was replaced."""
+        with contextlib.suppress(StoreUnavailable):
+            while claim := self._claim(account):
+                outcome = Outcome.FAILED if claim.change.tries == 1 else Outcome.UNSURE
+                self._close(claim, Result(outcome, Obstacle.OTHER_KEY.value))
+                log.warning("change %s: %s, of another Kayran key", claim.change.id, outcome.value)
 
     def stop(self) -> None:
-        """Take nothing up any more; what is being sent is sent."""
-        self._stopping = True
+        """Stop claiming new changes; the one in flight completes."""
+        self.stopping = True
 
     def _claim(self, account: str) -> Claim | None:
-        if self._stopping:
+        if self.stopping:
             return None
-        asked_at = self._clock()
-        claim = self._ledger.claim(account)
-        if claim is not None and self._clock() - asked_at > LATE_SECONDS:
+        asked_at = self.clock()
+        claim = self.store.claim(account)
+        if claim is None:
+            return None
+        for superseded in claim.superseded:
+            self.deliver(superseded)
+        if self.clock() - asked_at > LATE_SECONDS:
             log.warning("change %s: claimed too late to be sent; it waits", claim.change.id)
             return None
         return claim
 
-    def _close(self, claim: Claim, ending: Ending) -> None:
-        """Put on record how it ended; where that fails, it is owed: to find it out again would take
-        another call, over whatever was set in Kayran itself in the meantime.
-        """
-        try:
-            self._ledger.close(claim, ending)
-        except RecordsAway:
-            self._unnoted.append((claim, ending))
-            raise
+    def _close(self, claim: Claim, result: Result) -> None:
+        """Put on record how it ended; where that fails for good, recovery does it all again."""
+        insist(lambda: self.store.close(claim, result), self.pauses)
+        self.deliver(claim.change.id)
 
-    def _attempt(self, change: Change) -> Ending:
+    def _attempt(self, change: Change) -> Result:
+        if change.tries > SENT_AT_MOST:
+            # Whatever keeps its endings from being put on record, it is not sent without end.
+            log.error("change %s was sent %s times and is not sent again", change.id, SENT_AT_MOST)
+            return self._settle(change, Obstacle.UNEXPECTED.value)
         try:
-            self._kayran.update_mail_notify(change.wanted)
+            self.kayran.update_mail_notify(change.wanted)
         except Refused as refused:
-            return self._unless_cut_short(change, Ending(Outcome.REFUSED, refused.reason))
+            return self._unless_cut_short(change, Result(Outcome.REFUSED, refused.reason))
         except NotSent as not_sent:
-            ending = Ending(Outcome.FAILED, not_sent.obstacle.value)
-            return self._unless_cut_short(change, ending)
+            result = Result(Outcome.FAILED, not_sent.obstacle.value)
+            return self._unless_cut_short(change, result)
         except NoClearAnswer as unclear:
             return self._settle(change, unclear.obstacle.value)
         except Exception:
-            # Nobody foresaw it, so nobody knows what was sent; and to leave the change open would
-            # send it again and again.
-            log.exception("change %s: sending it ended with an error", change.id)
-            return self._settle(change, Obstacle.UNFORESEEN.value)
-        return Ending(Outcome.APPLIED, found=self._read_back())
+            # Nobody knows what was sent; and to leave the change open would send it again and again.
+            log.exception("change %s: sending it ended with an unexpected error", change.id)
+            return self._settle(change, Obstacle.UNEXPECTED.value)
+        return Result(Outcome.APPLIED, found=self._read_back())
 
-    def _unless_cut_short(self, change: Change, ending: Ending) -> Ending:
+    def _unless_cut_short(self, change: Change, result: Result) -> Result:
         """That nothing was changed is certain of a first try alone: an earlier one, cut short with
         its process, may have been applied.
         """
-        return ending if change.tries == 1 else self._settle(change, ending.reason)
+        return result if change.tries == 1 else self._settle(change, result.reason)
 
-    def _settle(self, change: Change, reason: str | None) -> Ending:
+    def _settle(self, change: Change, reason: str | None) -> Result:
         """After no clear answer: what reading back shows of what the change was to change.
 
         The call sets all nine at once, so one flag seen to have changed settles them all.
@@ -555,7 +505,7 @@ class Changes:
         arrived = any(found[p] is change.wanted[p] for p in changed)
         strays = any(found[p] is (not change.wanted[p]) for p in PARAMETERS)
         outcome = Outcome.APPLIED if arrived and not strays else Outcome.UNSURE
-        return Ending(outcome, reason, found)
+        return Result(outcome, reason, found)
 
     def _read_back(self) -> Flags:
-        return self.read(READ_BACK_SECONDS).reported
+        return self.read(READ_BACK_SECONDS).flags

@@ -1,4 +1,4 @@
-"""What the rooms below ``slack/`` raise, as one family.
+"""The bot's own errors, as one family.
 
 ::
 
@@ -8,9 +8,9 @@
     │   ├── NotSent            nothing has left this machine: safe to say "nothing was changed"
     │   ├── Refused            Kayran answered, and its answer is no
     │   └── NoClearAnswer      it was sent, and what came back does not say whether it was applied
-    └── RecordsError           the bot's own record
-        ├── RecordsAway        the database does not answer; it may later
-        └── RecordsTooNew      the database was written by a newer release of the bot
+    └── StoreError             the store can't be used
+        ├── StoreUnavailable   the database can't do what was asked of it now; it may later
+        └── StoreUnusable      the database is not one the bot can use, and waiting does not help
 
 Errors of libraries are translated into these where the library is called, and keep their cause.
 No error carries a secret in its text: not a token, a key, a ``response_url`` or a request body.
@@ -60,7 +60,7 @@ class Obstacle(Enum):
     """Kayran pointed elsewhere; the key is never sent to another address."""
     OTHER_KEY = "other key"
     """The bot was given another Kayran key before it came to this."""
-    UNFORESEEN = "unforeseen"
+    UNEXPECTED = "unforeseen"
     """An error of the bot's own, while it was calling."""
 
 
@@ -101,13 +101,17 @@ class NoClearAnswer(KayranError):  # noqa: N818
         self.status = status
 
 
-class RecordsError(BotError):
-    """The bot's own record can't be used; never raised itself."""
+class StoreError(BotError):
+    """The store can't be used; never raised itself."""
 
 
-class RecordsAway(RecordsError):  # noqa: N818
-    """The database did not answer in time, or refused the connection. It may answer later."""
+class StoreUnavailable(StoreError):  # noqa: N818 (the name is what happened)
+    """The database can't do what was asked of it: it is away, full, read-only, or has lost its tables.
+
+    Raised for every error of the database, whatever class the driver gives it. Trying again later
+    is right; the text holds the driver's own words, for whoever can mend it.
+    """
 
 
-class RecordsTooNew(RecordsError):  # noqa: N818
-    """The database's schema is of a newer release than this one: starting would risk what is in it."""
+class StoreUnusable(StoreError):  # noqa: N818
+    """The database is not one the bot can use; the text says why, and what to do."""

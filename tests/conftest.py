@@ -25,7 +25,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("kayran-notify")
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-POSTGRES = "postgres@127.0.0.1:5432"
+POSTGRES = os.environ.get("KAYRAN_NOTIFY_TEST_POSTGRES", "127.0.0.1:5432")
+"""Host and port of the server that lets ``postgres`` in without a password."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,19 +78,19 @@ def postgres_database() -> Iterator[str]:
     name = f"kayran_notify_{secrets.token_hex(8)}"
     try:
         server = psycopg.connect(
-            f"postgresql://{POSTGRES}/test", autocommit=True, connect_timeout=3
+            f"postgresql://postgres@{POSTGRES}/postgres", autocommit=True, connect_timeout=3
         )
     except psycopg.OperationalError as error:
         go_without(
-            "PostgreSQL does not let postgres in without a password at 127.0.0.1:5432, database test "
+            f"PostgreSQL does not let postgres in without a password at {POSTGRES} "
             f"({' '.join(str(error).split())}). `bash .ci/run` sets one up on Debian; with Docker: docker run --rm -p "
-            "127.0.0.1:5432:5432 -e POSTGRES_HOST_AUTH_METHOD=trust -e POSTGRES_DB=test postgres."
+            "127.0.0.1:5432:5432 -e POSTGRES_HOST_AUTH_METHOD=trust postgres."
         )
     with server:
         # Not the cluster's own encoding: a bare machine's is SQL_ASCII, where text comes as bytes.
         server.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0")
         try:
-            yield f"postgresql+psycopg://{POSTGRES}/{name}"
+            yield f"postgresql+psycopg://postgres@{POSTGRES}/{name}"
         finally:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

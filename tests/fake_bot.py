@@ -38,7 +38,7 @@ class FakeBot:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.answer: Callable[[Request], Reply] = lambda _: Reply()
-        self._server = LoopbackServer(self._take, "fake-bot")
+        self._server = LoopbackServer(self._take)
 
     @property
     def url(self) -> str:

@@ -1,77 +1,214 @@
-"""What the tests of the Kayran client share: a key, short limits, a client that is closed again."""
+"""What the tests of the Kayran client share: a server of raw sockets, and a client with short limits."""
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
+import json
+import os
+import select
 import socket
+import socketserver
 import ssl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
+from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
-import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from bot.app import kayran_session
 from bot.kayran import Kayran, Limits
+from bot.settings import Settings
 
 KEY = "made-up-kayran-key-0123456789"
+UPDATE, PROFILE = "UpdateMailNotify", "GetUserProfile"
+QUICK = Limits(connect=0.5, answer=1.0, total=2.0, pauses=(0.01, 0.02, 0.03))
+SLACK = 0.5
+"""Seconds that a busy machine may add to a limit."""
 
-QUICK = Limits(connect=1.0, answer=1.0, last_start=2.0, tries=5, pause=0.02, longest_pause=0.2)
-"""Limits that are as far apart as the real ones, and over sooner."""
+Reply = bytes | list[bytes | float | str]
+"""What is sent; a number is a pause in seconds, a text is sent below TLS."""
+HANG: Reply = [60.0]
+NOBODY = "http://127.0.0.1:9"
+"""Where nothing listens."""
 
 
-SLACK = 0.25
-"""Seconds that a busy machine may add to a limit, which itself is kept to a few milliseconds."""
+@dataclass(frozen=True)
+class Request:
+    """What came in."""
+
+    line: str
+    headers: Mapping[str, str]
+    body: Any
+    at: float
 
 
-@contextmanager
-def client(url: str, limits: Limits = QUICK, key: str = KEY, **session: Any) -> Iterator[Kayran]:
-    """A client with a session of its own, whose attributes may be given."""
-    own = requests.Session()
-    own.trust_env = False
-    for name, value in session.items():
-        setattr(own, name, value)
-    kayran = Kayran(own, url, key, limits)
-    try:
-        yield kayran
-    finally:
-        kayran.close()
+class Server(socketserver.ThreadingTCPServer):
+    """Answers the requests it gets with the replies it is given, and then with a yes.
+
+    A reply with a length and without ``Connection: close`` leaves the connection open. ``CONNECT``
+    is answered likewise, and with a tunnel to ``tunnel_to`` where no reply is left.
+
+    Args:
+        replies: see there.
+        tls: for a server over TLS.
+        lives: the connections after which it is gone; it stays if that is 0.
+
+    Attributes:
+        replies: what the next requests are answered with.
+        requests: what came in whole.
+        connections: how many were accepted.
+        tunnel_to: the port that tunnels lead to.
+        over: set when the test is over: pauses end.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None, lives: int = 0) -> None:
+        self.replies = deque(replies)
+        self.requests: list[Request] = []
+        self.connections = 0
+        self.tunnel_to = 0
+        self.over = threading.Event()
+        self._tls = tls
+        self._lives = lives
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.port: int = self.server_address[1]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Server:  # noqa: PYI034 (Self came with Python 3.11)
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.shutdown()
+        self.server_close()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; the handshake is left to the thread that serves it."""
+        line, address = super().get_request()
+        self.connections += 1
+        if self.connections == self._lives:
+            self.socket.close()
+        if self._tls:
+            line = self._tls.wrap_socket(line, server_side=True, do_handshake_on_connect=False)
+        return line, address
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is no news."""
+
+    def pauses(self) -> list[float]:
+        """Seconds from request to request."""
+        at = [request.at for request in self.requests]
+        return [later - earlier for earlier, later in pairwise(at)]
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: Server
+
+    def handle(self) -> None:
+        while line := self.rfile.readline().decode().strip():
+            headers = {}
+            while header := self.rfile.readline().decode().strip():
+                name, _, value = header.partition(":")
+                headers[name.lower()] = value.strip()
+            size = int(headers.get("content-length", 0))
+            content = self.rfile.read(size)
+            if len(content) < size:
+                return
+            body = json.loads(content) if content else None
+            self.server.requests.append(Request(line, headers, body, time.monotonic()))
+            if not self.server.replies and line.startswith("CONNECT"):
+                self._tunnel()
+                return
+            reply: Reply = profile({}) if PROFILE in line else says()
+            if self.server.replies:
+                reply = self.server.replies.popleft()
+            if not self._send([reply] if isinstance(reply, bytes) else reply):
+                return
+
+    def _send(self, pieces: list[bytes | float | str]) -> bool:
+        """Send a reply. Whether the connection stays open."""
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                self.wfile.write(piece)
+            elif isinstance(piece, str):
+                os.write(self.connection.fileno(), piece.encode())
+            elif self.server.over.wait(piece):
+                return False
+        sent = b"".join(piece for piece in pieces if isinstance(piece, bytes))
+        return b"Content-Length" in sent and b"Connection: close" not in sent
+
+    def _tunnel(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.server.tunnel_to)) as there:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            ways = {self.connection: there, there: self.connection}
+            while True:
+                for one in select.select(list(ways), [], [])[0]:
+                    piece = one.recv(65536)
+                    if not piece:
+                        return
+                    ways[one].sendall(piece)
 
 
 def http(body: bytes, status: int = 200, **headers: str) -> bytes:
-    """An HTTP answer, as bytes, after which the line is closed."""
+    """An HTTP answer, as bytes, after which the connection is closed."""
     fields = {"Content_Length": str(len(body)), "Connection": "close", **headers}
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-@contextmanager
-def answers_once(raw: bytes) -> Iterator[str]:
-    """The URL of a server that is gone by the time its one answer is there."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+def says(
+    status: int = 200, *, function: object = UPDATE, error: object = 0, data: object = "Update"
+) -> bytes:
+    """An answer of Kayran's; a yes to an update if nothing else is said."""
+    said = {"Error": error, "Function": function, "Data": data}
+    return http(json.dumps(said).encode(), status, Connection="keep-alive")
 
-        def serve() -> None:
-            line, _ = listener.accept()
-            listener.close()
-            with line:
-                while not line.recv(65536).endswith(b"}"):
-                    pass
-                line.sendall(raw)
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield url
-        thread.join()
+def profile(data: object) -> bytes:
+    """A yes to ``GetUserProfile``."""
+    return says(function=PROFILE, data=data)
+
+
+def slowly(reply: bytes, every: float = 0.03, head: bool = True) -> Reply:
+    """A reply byte by byte, with its head or after it."""
+    at = 0 if head else reply.index(b"\r\n\r\n") + 4
+    drip: list[bytes | float | str] = [reply[:at]] if at else []
+    for place in range(at, len(reply)):
+        drip += [reply[place : place + 1], every]
+    return drip
+
+
+@contextlib.contextmanager
+def client(
+    url: str,
+    limits: Limits = QUICK,
+    threads: int = 16,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Kayran]:
+    """A client, with the session that the bot would make from such an environment."""
+    needed = {"SLACK_BOT_TOKEN": "xoxb-made-up", "SLACK_SIGNING_SECRET": "made-up"}
+    settings = Settings.from_env(
+        {**needed, "KAYRAN_API_KEY": KEY, "KAYRAN_API_URL": url, **environ}
+    )
+    executor = ThreadPoolExecutor(threads)
+    kayran = Kayran(
+        kayran_session(settings), settings.kayran_api_url, settings.kayran_api_key, executor, limits
+    )
+    try:
+        yield kayran
+    finally:
+        kayran.close()
+        executor.shutdown(wait=False)
 
 
 class Stopwatch:
@@ -83,44 +220,3 @@ class Stopwatch:
 
     def __exit__(self, *_: object) -> None:
         self.seconds = time.monotonic() - self._began
-
-
-def certificate(folder: Path, address: str = "127.0.0.1") -> tuple[str, ssl.SSLContext]:
-    """A new certificate that vouches for itself, for a server at that address.
-
-    Returns:
-        The path of the file to trust it by, and what a server needs to show it.
-    """
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made up")])
-    now = datetime.now(timezone.utc)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        # Python 3.13 and later insist on this one.
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    trusted, secret = folder / "trusted.pem", folder / "key.pem"
-    trusted.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(trusted, secret)
-    return str(trusted), context

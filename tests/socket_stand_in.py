@@ -1,12 +1,12 @@
 """Slack's end of Socket Mode, for tests: the WebSocket side of ``bot.sandbox.slack.SlackStandIn``.
 
-It says hello, sends envelopes, waits for their acknowledgements, asks clients to reconnect, and
-pings (https://docs.slack.dev/apis/events-api/using-socket-mode). It lives with the tests because
-its server is a package that only they need.
+It says hello, sends envelopes, waits for their acknowledgements, and asks clients to reconnect
+(https://docs.slack.dev/apis/events-api/using-socket-mode). It lives with the tests because its server is
+a package that only they need.
 
 ::
 
-    with SlackStandIn() as slack, SocketStandIn() as sockets:
+    with Slack() as slack, SocketStandIn() as sockets:
         slack.link = sockets
         ...                             # start the bot with slack.app_token
         sockets.wait_for_connections(1)
@@ -15,6 +15,7 @@ its server is a package that only they need.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
@@ -22,56 +23,33 @@ import uuid
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from http import HTTPStatus
-from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-from websockets.sync.server import Server, ServerConnection, serve
-
-from bot.sandbox.workspace import APP
+from websockets.sync.server import ServerConnection, serve
 
 HOST = "127.0.0.1"
 
-_SILENT = logging.getLogger("tests.socket_stand_in")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
+_silent = logging.getLogger("tests.socket_stand_in")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
 
 
 class SocketStandIn:
     """Slack's end of the sockets of one app; a ``bot.sandbox.slack.Link``.
 
     Attributes:
-        acknowledgements: every one that came, in that order, also those too late to count.
-        turned_away: how many came with an address that was used before, or never given out.
+        turns_away: whether every new connection is told at once that there are too many.
     """
 
     def __init__(self) -> None:
-        self.acknowledgements: list[dict[str, Any]] = []
-        self.turned_away = 0
+        self.turns_away = False
         self._changed = threading.Condition()
-        self._tickets: set[str] = set()
+        self._paths: set[str] = set()
         self._open: list[ServerConnection] = []
         self._welcomed = 0
         self._waiting: dict[str, Future[dict[str, Any]]] = {}
-        self._server: Server | None = None
-        self._thread: threading.Thread | None = None
-
-    def __enter__(self) -> SocketStandIn:  # noqa: PYI034 (Self is not in Python 3.10)
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Listen on any free port of 127.0.0.1."""
         self._server = serve(
             self._serve,
             HOST,
@@ -80,31 +58,27 @@ class SocketStandIn:
             compression=None,
             # A client that has said goodbye is not waited for.
             close_timeout=0.1,
-            logger=_SILENT,
+            logger=_silent,
         )
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
 
-    def stop(self) -> None:
-        """Close every connection, and stop listening."""
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._thread.join()
+    def __enter__(self) -> SocketStandIn:  # noqa: PYI034 (Self is not in Python 3.10)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
 
     # What Slack's stand-in needs
 
     def open_url(self) -> str:
         """A URL for one connection, used once."""
-        if self._server is None:
-            raise RuntimeError("the socket stand-in isn't started")
-        ticket = uuid.uuid4().hex
+        path = f"/link/?ticket={uuid.uuid4().hex}"
         with self._changed:
-            self._tickets.add(ticket)
-        port = self._server.socket.getsockname()[1]
-        return f"ws://{HOST}:{port}/link/?ticket={ticket}&app_id={APP}"
+            self._paths.add(path)
+        return f"ws://{HOST}:{self._server.socket.getsockname()[1]}{path}"
 
     def send(self, kind: str, payload: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Send an envelope over one of the open connections, and wait for its acknowledgement.
+        """Send an envelope over the connection whose turn it is, and wait for its acknowledgement.
 
         Returns:
             The acknowledgement's payload; empty when it has none.
@@ -114,136 +88,71 @@ class SocketStandIn:
             ConnectionError: no connection is open.
         """
         envelope_id = str(uuid.uuid4())
-        envelope = {
-            "type": kind,
-            "envelope_id": envelope_id,
-            "payload": payload,
-            "accepts_response_payload": payload.get("type") != "block_actions",
-        }
-        answer: Future[dict[str, Any]] = Future()
+        envelope = {"type": kind, "envelope_id": envelope_id, "payload": payload}
+        answer = self._waiting[envelope_id] = Future()
         with self._changed:
-            self._waiting[envelope_id] = answer
-            connection = self._next_connection()
+            if not self._open:
+                raise ConnectionError("the app has no connection open")
+            self._open.append(self._open.pop(0))
+            connection = self._open[-1]
         try:
             connection.send(json.dumps(envelope))
-            return _result(answer, seconds)
+            return answer.result(seconds)
         except ConnectionClosed as error:
             raise ConnectionError("the app closed its connection") from error
-        finally:
-            with self._changed:
-                self._waiting.pop(envelope_id, None)
+        except FutureTimeout as error:
+            # Before Python 3.11 futures have a class of their own.
+            raise TimeoutError("no acknowledgement came in time") from error
 
     # What tests do with it
 
-    @property
-    def connections(self) -> int:
-        """How many connections are open."""
+    def wait_for_connections(self, n: int, seconds: float = 10.0, *, ever: bool = False) -> None:
+        """Wait until so many connections are open, or were opened ever; fail when they aren't in time."""
         with self._changed:
-            return len(self._open)
+            assert self._changed.wait_for(
+                lambda: (self._welcomed if ever else len(self._open)) >= n, seconds
+            ), f"{len(self._open)} connections are open, {self._welcomed} were opened, not {n}"
 
-    @property
-    def welcomed(self) -> int:
-        """How many connections were ever opened."""
+    def refresh(self) -> None:
+        """Ask for every connection to be replaced, as Slack does every few hours; send nothing over them."""
         with self._changed:
-            return self._welcomed
+            replaced, self._open = self._open, []
+        for connection in replaced:
+            _disconnect(connection, "refresh_requested")
 
-    def wait_for_connections(self, n: int, seconds: float = 5.0, *, ever: bool = False) -> None:
-        """Wait until so many connections are open, or were opened ever.
-
-        Raises:
-            AssertionError: when they weren't in time.
-        """
+    def drop_one(self) -> None:
+        """Break one connection, without a word."""
         with self._changed:
-            if not self._changed.wait_for(
-                lambda: (self._welcomed if ever else len(self._open)) >= n, timeout=seconds
-            ):
-                raise AssertionError(
-                    f"{len(self._open)} connections are open, {self._welcomed} were opened, not {n}"
-                )
-
-    def disconnect(self, reason: str = "refresh_requested", *, close: bool = False) -> None:
-        """Ask every client to reconnect, as Slack does every few hours.
-
-        Args:
-            reason: ``warning``, ``refresh_requested`` or ``link_disabled``.
-            close: close the connections at once too, where Slack gives some seconds.
-        """
-        told = {"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-made-up"}}
-        with self._changed:
-            connections = list(self._open)
-        for connection in connections:
-            connection.send(json.dumps(told))
-            if close:
-                connection.close()
-
-    def drop(self) -> None:
-        """Break every connection, without a word."""
-        with self._changed:
-            connections = list(self._open)
-        for connection in connections:
-            connection.close_socket()
-
-    def ping(self, seconds: float = 5.0) -> bool:
-        """Ping every client; whether each answered in time."""
-        with self._changed:
-            pongs = [connection.ping() for connection in self._open]
-        return all(pong.wait(seconds) for pong in pongs)
+            broken = self._open[0]
+            broken.close_socket()
+            self._changed.wait_for(lambda: broken not in self._open)
 
     # One connection
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        ticket = parse_qs(urlsplit(request.path).query).get("ticket", [""])[0]
         with self._changed:
-            if ticket not in self._tickets:
-                self.turned_away += 1
-                return connection.respond(HTTPStatus.FORBIDDEN, "no such ticket\n")
-            self._tickets.remove(ticket)
-        return None
+            if request.path in self._paths:
+                self._paths.remove(request.path)
+                return None
+        return connection.respond(HTTPStatus.FORBIDDEN, "no such ticket\n")
 
     def _serve(self, connection: ServerConnection) -> None:
-        hello = {
-            "type": "hello",
-            "num_connections": self.connections + 1,
-            "debug_info": {
-                "host": "applink-made-up",
-                "build_number": 1,
-                "approximate_connection_time": 18060,
-            },
-            "connection_info": {"app_id": APP},
-        }
-        connection.send(json.dumps(hello))
+        connection.send(json.dumps({"type": "hello", "num_connections": len(self._open) + 1}))
+        if self.turns_away:
+            _disconnect(connection, "too_many_websockets")
         with self._changed:
             self._open.append(connection)
             self._welcomed += 1
             self._changed.notify_all()
-        try:
+        with contextlib.suppress(ConnectionClosed):
             for message in connection:
-                self._take(json.loads(message))
-        except ConnectionClosed:
-            pass  # However it ended, it is over.
-        finally:
-            with self._changed:
-                self._open.remove(connection)
-                self._changed.notify_all()
-
-    def _take(self, acknowledgement: dict[str, Any]) -> None:
+                acknowledgement = json.loads(message)
+                answer = self._waiting[acknowledgement["envelope_id"]]
+                answer.set_result(acknowledgement.get("payload") or {})
         with self._changed:
-            self.acknowledgements.append(acknowledgement)
-            answer = self._waiting.get(acknowledgement.get("envelope_id", ""))
-        if answer is not None and not answer.done():
-            answer.set_result(acknowledgement.get("payload") or {})
-
-    def _next_connection(self) -> ServerConnection:
-        """Each payload goes to any one of an app's connections; here they take turns."""
-        if not self._open:
-            raise ConnectionError("the app has no connection open")
-        self._open.append(self._open.pop(0))
-        return self._open[-1]
+            self._open = [other for other in self._open if other is not connection]
+            self._changed.notify_all()
 
 
-def _result(answer: Future[dict[str, Any]], seconds: float) -> dict[str, Any]:
-    """The answer, or a ``TimeoutError``; before Python 3.11 futures raise one of their own."""
-    try:
-        return answer.result(seconds)
-    except FutureTimeout as error:
-        raise TimeoutError("no acknowledgement came in time") from error
+def _disconnect(connection: ServerConnection, reason: str) -> None:
+    connection.send(json.dumps({"type": "disconnect", "reason": reason}))

@@ -15,23 +15,26 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import sqlalchemy as sa
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot.app import Bot, Timing, assemble
-from bot.records import Records, changes, connect, denials
 from bot.sandbox.cast import ADMIN, SCANS
-from bot.sandbox.kayran import KayranStandIn
 from bot.sandbox.modals import Modal
-from bot.sandbox.slack import Delivery, SlackStandIn
+from bot.sandbox.slack import Delivery
 from bot.sandbox.wire import Wire
 from bot.sandbox.workspace import Message
 from bot.settings import Settings
 from bot.slack import words
+from bot.store import ChangeStore, Database
+from bot.store.tables import changes, denials
+from tests.proxy import Proxy
+from tests.standins import Kayran, Slack, holders, texts
 
 Seen = TypeVar("Seen")
 
-QUICK = Timing(upkeep=0.2)
-"""Upkeep that goes round five times a second; everything else as it really is."""
+QUICK = Timing(recovery=0.2)
+"""Recovery five times a second; everything else as it really is."""
 
 KEY = "made-up-kayran-key"
 
@@ -61,11 +64,13 @@ def serving(application: Any) -> Iterator[str]:
 class Stage:
     """What a story has at hand."""
 
-    slack: SlackStandIn
-    kayran: KayranStandIn
+    slack: Slack
+    kayran: Kayran
     bot: Bot
     url: str
     environ: Mapping[str, str]
+    proxy: Proxy | None = None
+    """Between the bot and Kayran, where a story asked for it."""
 
     # As a person does
 
@@ -74,12 +79,21 @@ class Stage:
         before = self.slack.modal(user)
         delivery = self.slack.command(user, channel)
         assert delivery.error is None, delivery
-        return self.wait_for(lambda: self._ended(user, before), "the form to be filled")
+        return self.wait_for(lambda: self.loaded(user, before), "the form to be filled")
 
     def save(self, user: str = ADMIN, **ticks: bool) -> Delivery:
         """Tick and untick by parameter name, and submit."""
         self.slack.tick(user, **ticks)
         return self.slack.submit(user)
+
+    def choose(self, user: str = ADMIN, **on: bool) -> None:
+        """Choose On or Off by parameter name, where the form asks for a choice."""
+        modal = self.slack.modal(user)
+        assert modal is not None, "no form is open"
+        for parameter, is_on in on.items():
+            value = f"{parameter}={'on' if is_on else 'off'}"
+            [place] = holders(modal, value)
+            self.slack.choose(user, *place, [value])
 
     def change(self, user: str = ADMIN, channel: str = SCANS, **ticks: bool) -> Message:
         """The whole walk: command, ticks, save; the result in the thread."""
@@ -127,7 +141,13 @@ class Stage:
         """Everything the person's open form says."""
         modal = self.slack.modal(user)
         assert modal is not None, "no form is open"
-        return "\n".join(_texts(modal.view))
+        return "\n".join(texts(modal))
+
+    def loaded(self, user: str = ADMIN, before: Modal | None = None) -> Modal | None:
+        """The person's form, where it has come in place of another one and is no longer loading."""
+        modal = self.slack.modal(user)
+        is_loading = modal is None or words.loading() in texts(modal)
+        return None if is_loading or modal is before else modal
 
     def ticked(self, user: str = ADMIN) -> set[str]:
         """The parameters that are ticked in the person's open form."""
@@ -145,14 +165,24 @@ class Stage:
         return [dict(call.parameters) for call in self.kayran.calls_of("UpdateMailNotify")]
 
     @contextlib.contextmanager
-    def records(self) -> Iterator[Records]:
-        """The record, read beside the bot."""
-        records = Records(connect(self.environ["DATABASE_URL"]), "test")
-        records.prepare()
+    def store(self) -> Iterator[ChangeStore]:
+        """The store, read beside the bot."""
+        database = Database(self.environ["DATABASE_URL"])
+        database.prepare()
         try:
-            yield records
+            yield ChangeStore(database, 30.0)
         finally:
-            records.close_connections()
+            database.close()
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[sa.Connection]:
+        """The bot's database, read and changed beside it."""
+        engine = sa.create_engine(self.environ["DATABASE_URL"])
+        try:
+            with engine.begin() as connection:
+                yield connection
+        finally:
+            engine.dispose()
 
     @contextlib.contextmanager
     def record_locked(self) -> Iterator[None]:
@@ -165,23 +195,15 @@ class Stage:
 
     def denials(self) -> list[dict[str, Any]]:
         """Who was told no, as it is on record, oldest first."""
-        engine = connect(self.environ["DATABASE_URL"])
-        try:
-            with engine.begin() as connection:
-                rows = connection.execute(denials.select().order_by(denials.c.id)).mappings()
-                return [dict(row) for row in rows]
-        finally:
-            engine.dispose()
+        with self.database() as connection:
+            rows = connection.execute(denials.select().order_by(denials.c.id)).mappings()
+            return [dict(row) for row in rows]
 
     def all_is_told(self) -> bool:
         """Whether nothing on record is still to be sent or told."""
-        engine = connect(self.environ["DATABASE_URL"])
-        try:
-            with engine.begin() as connection:
-                waiting = changes.select().where(changes.c.told_at.is_(None)).limit(1)
-                return connection.execute(waiting).first() is None
-        finally:
-            engine.dispose()
+        with self.database() as connection:
+            waiting = changes.select().where(changes.c.delivered_at.is_(None)).limit(1)
+            return connection.execute(waiting).first() is None
 
     def eventually(self, look: Callable[[], Seen | None], what: str, seconds: float = 10.0) -> Seen:
         """Look again and again until there is something to see, also where nothing crosses the wire."""
@@ -204,18 +226,14 @@ class Stage:
         assert self.slack.wire.wait_for(found, seconds), f"waited {seconds} s for {what}"
         return seen[0]
 
-    def _ended(self, user: str, before: Modal | None = None) -> Modal | None:
-        """The person's form, where it has come in place of another one and is no longer loading."""
-        modal = self.slack.modal(user)
-        is_loading = modal is None or words.loading() in _texts(modal.view)
-        return None if is_loading or modal is before else modal
-
 
 @contextlib.contextmanager
 def stage(
     environ: Mapping[str, str],
     timing: Timing = QUICK,
-    before: Callable[[SlackStandIn], None] = lambda _: None,
+    before: Callable[[Slack], None] = lambda _: None,
+    *,
+    with_proxy: bool = False,
     **standin: Any,
 ) -> Iterator[Stage]:
     """A stage with the bot served over HTTP.
@@ -224,22 +242,25 @@ def stage(
         environ: the bot's settings, but for the addresses of Slack and Kayran.
         timing: what takes how long.
         before: what is done to Slack before the bot is started.
+        with_proxy: put a line between the bot and Kayran, to be spoilt.
         standin: further arguments of Slack's stand-in.
     """
     wire = Wire()
-    slack = SlackStandIn(
+    slack = Slack(
         bot_token=environ["SLACK_BOT_TOKEN"],
         signing_secret=environ["SLACK_SIGNING_SECRET"],
         wire=wire,
         **standin,
     )
-    kayran = KayranStandIn(environ["KAYRAN_API_KEY"], wire)
-    with slack, kayran:
+    kayran = Kayran(environ["KAYRAN_API_KEY"], wire)
+    with slack, kayran, contextlib.ExitStack() as exits:
         before(slack)
-        complete = {**environ, "SLACK_API_URL": slack.api_url, "KAYRAN_API_URL": kayran.url}
+        proxy = exits.enter_context(Proxy(kayran.url)) if with_proxy else None
+        kayran_url = kayran.url if proxy is None else proxy.url
+        complete = {**environ, "SLACK_API_URL": slack.api_url, "KAYRAN_API_URL": kayran_url}
         with running(complete, timing) as (bot, url):
             slack.events_url = f"{url}/slack/events"
-            yield Stage(slack, kayran, bot, url, complete)
+            yield Stage(slack, kayran, bot, url, complete, proxy)
 
 
 @contextlib.contextmanager
@@ -252,15 +273,3 @@ def running(environ: Mapping[str, str], timing: Timing = QUICK) -> Iterator[tupl
             yield bot, url
     finally:
         bot.close(10)
-
-
-def _texts(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get("text"), str):
-            yield node["text"]
-        for key, value in node.items():
-            if key != "private_metadata":
-                yield from _texts(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _texts(value)

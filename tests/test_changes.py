@@ -1,8 +1,7 @@
-"""The story of one change, with a record and a Kayran that live in memory."""
+"""The story of one change, with a store and a Kayran that live in memory."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,405 +11,361 @@ from hypothesis import strategies as st
 
 from bot.changes import (
     LATE_SECONDS,
-    Asker,
+    SENT_AT_MOST,
+    Accepted,
     Change,
     Changes,
     Claim,
-    Ending,
-    Origin,
+    Conflict,
+    CurrentState,
+    Denial,
+    KayranReport,
     Outcome,
-    Outlook,
-    Overtaken,
-    Place,
-    Reading,
-    Recorded,
+    RecordedState,
     Request,
-    Standing,
+    Result,
 )
-from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, RecordsAway, Refused
+from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused, StoreUnavailable
 from bot.notifications import PARAMETERS, Flags, Preferences
-from tests.records_rig import ACCOUNT, request
+from tests.samples import ACCOUNT, ALL_OFF, FLAGS, change, request
 
 REPORTED = ("mailQueue", "mailSchedule", "mailStatus", "mailStop", "mailAborted", "mailDelete")
 """What Kayran documents to report; Pause, Unpause and Completed it does not."""
-ALL_OFF = Flags.of(dict.fromkeys(PARAMETERS, False))
+COUNTING = (None, Outcome.APPLIED, Outcome.UNSURE)
 
 
-class Ledger:
-    """A record that forgets everything with its process.
+@dataclass
+class _Store:
+    """A store that forgets everything with its process.
 
     Attributes:
-        changes: oldest first; the number is the place, from 1.
-        meanwhile: called just before the next request is recorded, as if by somebody else.
+        changes: oldest first; a change's number, and its id, is its place, from 1.
+        meanwhile: called once, before the next request is recorded, as if by somebody else.
+        claiming: called before each claim.
+        leased: whether a process has the lease.
+        away: how many of the next calls of a method find the database away.
     """
 
-    def __init__(self) -> None:
-        self.changes: list[Change] = []
-        self.meanwhile: Callable[[], object] = lambda: None
-        self.leased = False
+    changes: list[Change] = field(default_factory=list)
+    meanwhile: Callable[[], object] = lambda: None
+    claiming: Callable[[], object] = lambda: None
+    leased: bool = False
+    away: dict[str, int] = field(default_factory=dict)
 
-    def outlook(self, account: str, form: str | None = None) -> Outlook:  # noqa: ARG002 (the verb's)
-        """What is known of the account now."""
+    def recorded_state(self, _account: str, request_key: str | None = None) -> RecordedState:
         counting = [c for c in self.changes if c.outcome in COUNTING]
-        same = [c for c in self.changes if c.form == form]
-        return Outlook(counting[-1] if counting else None, same[0] if same else None)
+        same = [c for c in self.changes if c.request_key == request_key]
+        return RecordedState(counting[-1] if counting else None, same[0] if same else None)
 
     def accept(
-        self, account: str, request: Request, before: Flags, expected: Outlook
-    ) -> Recorded | None:
-        """Record the request, unless something has happened."""
+        self, account: str, asked: Request, before: Flags, expected: RecordedState
+    ) -> Accepted | None:
         meanwhile, self.meanwhile = self.meanwhile, lambda: None
         meanwhile()
-        if self.outlook(account).state != expected.state:
+        if self.recorded_state(account).version != expected.version:
             return None
-        self.changes.append(change(len(self.changes) + 1, request, before))
-        return Recorded(self.changes[-1])
+        number = len(self.changes) + 1
+        key, wanted = asked.request_key, asked.wanted
+        recorded = change(id=number, number=number, request_key=key, before=before, wanted=wanted)
+        self.changes.append(recorded)
+        return Accepted(recorded)
 
-    def since(self, account: str, number: int) -> Sequence[Change]:  # noqa: ARG002 (the verb's)
-        """What came after, as far as it counts."""
+    def change(self, change_id: int) -> Change | None:
+        return self.changes[change_id - 1]
+
+    def follow_up(self, _change_id: int) -> Change | None:
+        return None
+
+    def since(self, _account: str, number: int) -> Sequence[Change]:
         return [c for c in self.changes if c.number > number and c.outcome in COUNTING]
 
-    def claim(self, account: str) -> Claim | None:  # noqa: ARG002 (the verb's)
-        """The newest open change; older ones are superseded by it."""
+    def claim(self, _account: str) -> Claim | None:
+        self.claiming()
+        self._fail_if_away("claim")
         waiting = [c for c in self.changes if c.outcome is None]
         if not waiting or self.leased:
             return None
         self.leased = True
-        for overtaken in waiting[:-1]:
-            self.put(replace(overtaken, outcome=Outcome.SUPERSEDED))
-        chosen = replace(waiting[-1], tries=waiting[-1].tries + 1)
-        self.put(chosen)
-        return Claim(chosen, chosen.number, tuple(c.id for c in waiting[:-1]))
+        for superseded in waiting[:-1]:
+            self.put(replace(superseded, outcome=Outcome.SUPERSEDED))
+        chosen = self.put(replace(waiting[-1], tries=waiting[-1].tries + 1))
+        return Claim(chosen, tuple(c.id for c in waiting[:-1]))
 
-    def close(self, claim: Claim, ending: Ending) -> None:
-        """Note how it ended."""
+    def close(self, claim: Claim, result: Result) -> None:
+        self._fail_if_away("close")
         self.leased = False
-        self.put(
-            replace(claim.change, outcome=ending.outcome, reason=ending.reason, found=ending.found)
-        )
+        outcome, reason, found = result.outcome, result.reason, result.found
+        self.put(replace(claim.change, outcome=outcome, reason=reason, found=found))
 
-    def put(self, changed: Change) -> None:
+    def deny(self, denial: Denial) -> None:
+        raise AssertionError(denial)
+
+    def put(self, changed: Change) -> Change:
         """A change as it is from now on."""
         self.changes[changed.number - 1] = changed
+        return changed
 
-
-COUNTING = (None, Outcome.APPLIED, Outcome.UNSURE)
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What Kayran says."""
-
-    email: str | None
-    flags: Flags
-
-
-class Kayran:
-    """Kayran, with flags that are set.
-
-    Attributes:
-        flags: what is set.
-        sent: what it was sent, in that order.
-        applies: whether it does what it is sent.
-        failure: what a call that sets ends with, if anything.
-        is_silent: whether asking brings no answer.
-        reports: what it tells of.
-    """
-
-    def __init__(self) -> None:
-        self.flags = ALL_OFF
-        self.sent: list[Preferences] = []
-        self.applies = True
-        self.failure: Exception | None = None
-        self.is_silent = False
-        self.reports: Sequence[str] = REPORTED
-
-    def update_mail_notify(self, preferences: Preferences) -> None:
-        """Set all nine."""
-        self.sent.append(preferences)
-        if self.applies:
-            self.flags = preferences.as_flags()
-        if self.failure is not None:
-            raise self.failure
-
-    def get_user_profile(self, within: float) -> Profile:  # noqa: ARG002 (the verb's)
-        """Tell of what is set."""
-        if self.is_silent:
-            raise NoClearAnswer(Obstacle.TIMED_OUT)
-        return Profile("sam@example.com", Flags.of({p: self.flags[p] for p in self.reports}))
+    def _fail_if_away(self, method: str) -> None:
+        if self.away.get(method):
+            self.away[method] -= 1
+            raise StoreUnavailable("away")
 
 
 @dataclass
-class Stage:
-    """The story, and everything it is told with."""
+class _Kayran:
+    """Kayran, with flags that are set.
 
-    ledger: Ledger = field(default_factory=Ledger)
-    kayran: Kayran = field(default_factory=Kayran)
-    told: list[int] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
+    Attributes:
+        sending: called after each call that sets.
+        applies: whether it does what it is sent.
+        failure: what a call that sets ends with, if anything.
+        is_silent: whether asking brings no answer.
+    """
+
+    flags: Flags = ALL_OFF
+    sent: list[Preferences] = field(default_factory=list)
+    sending: Callable[[], object] = lambda: None
+    applies: bool = True
+    failure: BaseException | None = None
+    is_silent: bool = False
+    reports: Sequence[str] = REPORTED
+
+    def update_mail_notify(self, preferences: Preferences) -> None:
+        self.sent.append(preferences)
+        if self.applies:
+            self.flags = preferences.as_flags()
+        self.sending()
+        if self.failure is not None:
+            raise self.failure
+
+    def get_user_profile(self, within: float) -> KayranReport:
+        assert within > 0
+        if self.is_silent:
+            raise NoClearAnswer(Obstacle.TIMED_OUT)
+        return KayranReport(Flags.of({p: self.flags[p] for p in self.reports}))
+
+
+@dataclass
+class Scene:
+    """The story, and everything around it."""
+
+    store: _Store = field(default_factory=_Store)
+    kayran: _Kayran = field(default_factory=_Kayran)
+    delivered: list[int] = field(default_factory=list)
+    now: float = 0.0
 
     def __post_init__(self) -> None:
+        deliver = self.delivered.append
         self.changes = Changes(
-            self.ledger, self.kayran, ACCOUNT, self.told.append, lambda: self.times.pop(0)
+            self.store, self.kayran, ACCOUNT, deliver, pauses=(0, 0), clock=lambda: self.now
         )
-        self.times += [0.0] * 100
 
-    def submit(self, form: str, *on: str, shown: Flags = ALL_OFF, based_on: int = 0) -> object:
+    def submit(
+        self, key: str, *on: str, shown: Flags = ALL_OFF, based_on: int = 0
+    ) -> Accepted | Conflict:
         """Send a form."""
-        asked = request(form, *on, shown=shown, based_on=based_on)
-        outlook = self.changes.outlook(form)
-        return self.changes.submit(asked, outlook, self.changes.read(1.0))
+        asked = request(key, *on, shown=shown, based_on=based_on)
+        recorded = self.changes.recorded_state(key)
+        return self.changes.submit(asked, recorded, self.changes.read(1.0))
 
-    def accepted(self, form: str, *on: str, shown: Flags = ALL_OFF, based_on: int = 0) -> Change:
+    def accepted(self, key: str, *on: str, shown: Flags = ALL_OFF, based_on: int = 0) -> Change:
         """Send a form that is accepted."""
-        result = self.submit(form, *on, shown=shown, based_on=based_on)
-        assert isinstance(result, Recorded)
-        return result.change
+        saved = self.submit(key, *on, shown=shown, based_on=based_on)
+        assert isinstance(saved, Accepted)
+        return saved.change
 
-    def ended(self, *on: str, failure: Exception | None = None) -> Change:
+    def ended(self, *on: str, failure: BaseException | None = None) -> Change:
         """Send a form that shows what is true, and carry it out."""
-        newest = self.ledger.outlook(ACCOUNT)
-        known = self.kayran.flags
-        number = len(self.ledger.changes) + 1
+        number = len(self.store.changes) + 1
         self.kayran.failure, self.kayran.applies = failure, failure is None
-        self.accepted(f"form-{number}", *on, shown=known, based_on=newest.number)
+        newest = self.store.recorded_state(ACCOUNT).number
+        self.accepted(f"form-{number}", *on, shown=self.kayran.flags, based_on=newest)
         self.changes.carry_out()
         self.kayran.failure, self.kayran.applies = None, True
-        return self.ledger.changes[number - 1]
+        return self.store.changes[number - 1]
 
 
 @pytest.fixture
-def stage() -> Stage:
+def scene() -> Scene:
     """A story that has not begun."""
-    return Stage()
-
-
-def change(number: int, request: Request, before: Flags) -> Change:
-    """What a record makes of a request."""
-    return Change(
-        id=number,
-        account=ACCOUNT,
-        number=number,
-        form=request.form,
-        asked_at=0.0,
-        asker=request.asker,
-        place=request.place,
-        origin=request.origin,
-        origin_change=request.origin_change,
-        before=before,
-        wanted=request.wanted,
-    )
-
-
-def some_change(*on: str, before: Flags = ALL_OFF, **more: object) -> Change:
-    """A change, with whatever is to be different about it."""
-    asked = Request(
-        "form", Asker("T", "U", "admin"), Place("C"), Preferences.of(on), before, 0, Origin.FORM
-    )
-    return replace(change(1, asked, before), **more)  # type: ignore[arg-type]  # whatever it is
+    return Scene()
 
 
 # May it be accepted?
 
 
-def test_what_its_form_showed_stands(stage: Stage) -> None:
+def test_what_its_form_showed_stands(scene: Scene) -> None:
     """A form that shows what is true is accepted, with what is known as what was before."""
-    stage.kayran.flags = Preferences.of(["mailStop"]).as_flags()
-    shown = Flags.of({p: stage.kayran.flags[p] for p in REPORTED})
+    scene.kayran.flags = Preferences.of(["mailStop"]).as_flags()
+    shown = Flags.of({p: scene.kayran.flags[p] for p in REPORTED})
 
-    change = stage.accepted("form-1", "mailPause", shown=shown)
+    change = scene.accepted("form-1", "mailPause", shown=shown)
 
     assert (change.number, change.before) == (1, shown)
     assert change.asks_for() == ("mailPause", "mailUnpause", "mailCompleted", "mailStop")
 
 
-def test_somebody_has_changed_it_in_kayran(stage: Stage) -> None:
-    """What Kayran reports otherwise than the form showed brings the form back, and saves nothing."""
-    stage.kayran.flags = Preferences.of(["mailStop"]).as_flags()
+def test_an_edit_in_kayran_is_a_conflict(scene: Scene) -> None:
+    """What Kayran reports otherwise than the form showed is not overwritten: nothing is recorded."""
+    scene.kayran.flags = Preferences.of(["mailStop"]).as_flags()
 
-    result = stage.submit("form-1", "mailPause")
+    saved = scene.submit("form-1", "mailPause")
 
-    assert isinstance(result, Overtaken)
-    assert result.standing.flags["mailStop"] is True
-    assert result.since == []
-    assert stage.ledger.changes == []
-
-
-def test_somebody_has_saved_something_else(stage: Stage) -> None:
-    """A change that was accepted since and differs brings the form back, with that change."""
-    theirs = stage.ended("mailCompleted")
-
-    result = stage.submit("form-9", "mailPause")
-
-    assert isinstance(result, Overtaken)
-    assert result.since == [theirs]
-    assert result.standing.flags["mailCompleted"] is True
+    assert isinstance(saved, Conflict)
+    assert (saved.current.flags["mailStop"], saved.since) == (True, [])
+    assert scene.store.changes == []
 
 
-def test_somebody_s_change_is_on_its_way(stage: Stage) -> None:
-    """What was accepted counts before it has reached Kayran, whatever Kayran still says."""
-    theirs = stage.accepted("form-1", "mailStop")
+def test_another_change_is_a_conflict(scene: Scene) -> None:
+    """A change that was accepted since and differs is not overwritten, and is named."""
+    theirs = scene.ended("mailCompleted")
 
-    result = stage.submit("form-2", "mailPause")
+    saved = scene.submit("form-9", "mailPause")
 
-    assert isinstance(result, Overtaken)
-    assert result.since == [theirs]
-    assert result.standing.flags["mailStop"] is True
-
-
-def test_who_saw_the_change_on_its_way_may_save(stage: Stage) -> None:
-    """A form that showed what the change on its way sets stands, though Kayran does not say so yet."""
-    theirs = stage.accepted("form-1", "mailStop")
-    shown = theirs.leaves()
-
-    mine = stage.accepted("form-2", "mailStop", "mailPause", shown=shown, based_on=theirs.number)
-
-    assert mine.number == 2
-    assert mine.before == shown
+    assert isinstance(saved, Conflict)
+    assert (saved.current.flags["mailCompleted"], saved.since) == (True, [theirs])
 
 
-def test_somebody_has_saved_the_same(stage: Stage) -> None:
-    """A change since that leaves what the form showed is no reason to come back."""
-    stage.ended()
+def test_a_change_on_its_way_counts(scene: Scene) -> None:
+    """What was accepted counts before it has reached Kayran; whoever saw it on its way may save."""
+    theirs = scene.accepted("form-1", "mailStop")
 
-    assert stage.accepted("form-9", "mailPause").number == 2
+    unseen = scene.submit("form-2", "mailPause")
+    seen = scene.accepted("form-3", "mailStop", "mailPause", shown=theirs.leaves(), based_on=1)
 
-
-@pytest.mark.parametrize("failure", [Refused("no"), NotSent(Obstacle.UNREACHABLE)])
-def test_a_change_that_came_to_nothing_is_no_reason(stage: Stage, failure: Exception) -> None:
-    """A refused or failed change in between brings nothing back."""
-    stage.ended("mailStop", failure=failure)
-
-    assert stage.accepted("form-9", "mailPause").number == 2
+    assert isinstance(unseen, Conflict)
+    assert unseen.since == [theirs]
+    assert seen.before == theirs.leaves()
 
 
-def test_a_change_that_may_have_taken_effect_is_a_reason(stage: Stage) -> None:
-    """Nobody overwrites unseen what is not certain: the form comes back, once."""
-    stage.kayran.is_silent = True
-    unsure = stage.ended("mailCompleted", failure=NoClearAnswer(Obstacle.TIMED_OUT))
+@pytest.mark.parametrize(
+    ("on", "failure"),
+    [
+        ([], None),
+        (["mailStop"], Refused("no")),
+        (["mailStop"], NotSent(Obstacle.UNREACHABLE)),
+    ],
+)
+def test_a_change_that_left_what_the_form_showed_is_no_conflict(
+    scene: Scene, on: Sequence[str], failure: KayranError | None
+) -> None:
+    """Whoever saved the same, or was refused, or failed, is in nobody's way."""
+    scene.ended(*on, failure=failure)
 
-    result = stage.submit("form-8", "mailPause")
-
-    assert unsure.outcome is Outcome.UNSURE
-    assert isinstance(result, Overtaken)
-    assert result.since == [unsure]
-    assert stage.accepted("form-9", "mailPause", based_on=unsure.number).number == 2
+    assert scene.accepted("form-9", "mailPause").number == 2
 
 
-def test_a_form_that_showed_what_then_was_refused_comes_back(stage: Stage) -> None:
+def test_a_change_that_may_have_taken_effect_is_a_conflict(scene: Scene) -> None:
+    """Nobody overwrites unseen what is not certain; whoever has seen it may."""
+    scene.kayran.is_silent = True
+    unsure = scene.ended("mailCompleted", failure=NoClearAnswer(Obstacle.TIMED_OUT))
+
+    saved = scene.submit("form-8", "mailPause")
+
+    assert isinstance(saved, Conflict)
+    assert saved.since == [unsure]
+    assert scene.accepted("form-9", "mailPause", based_on=unsure.number).number == 2
+
+
+def test_a_form_that_showed_what_then_was_refused_is_a_conflict(scene: Scene) -> None:
     """What was on its way when the form was made, and did not arrive, is not true any more."""
-    stage.ended()
-    underway = stage.accepted("form-2", "mailCompleted", based_on=1)
-    shown = underway.leaves()
-    stage.kayran.failure, stage.kayran.applies = Refused("no"), False
-    stage.changes.carry_out()
+    scene.ended()
+    on_its_way = scene.accepted("form-2", "mailCompleted", based_on=1)
+    scene.kayran.failure, scene.kayran.applies = Refused("no"), False
+    scene.changes.carry_out()
 
-    result = stage.submit("form-3", "mailCompleted", "mailPause", shown=shown, based_on=2)
+    saved = scene.submit("form-3", "mailPause", shown=on_its_way.leaves(), based_on=2)
 
-    assert isinstance(result, Overtaken)
-    assert result.standing.flags["mailCompleted"] is False
-
-
-def test_what_is_not_known_is_shown_not_ticked(stage: Stage) -> None:
-    """A flag the form did not know, it showed as off: off is what it may turn out to be, on is not."""
-    stage.kayran.reports = PARAMETERS
-    unknown = Flags.of(dict.fromkeys(REPORTED, False))
-
-    assert isinstance(stage.submit("form-1", "mailStop", shown=unknown), Recorded)
-    stage.changes.carry_out()
-    stage.kayran.flags = Preferences.of(["mailStop", "mailPause"]).as_flags()
-    shown = Flags.of({p: p == "mailStop" for p in REPORTED})
-    assert isinstance(stage.submit("form-2", shown=shown, based_on=1), Overtaken)
+    assert isinstance(saved, Conflict)
+    assert saved.current.flags["mailCompleted"] is False
 
 
-def test_kayran_being_silent_keeps_nobody_from_saving(stage: Stage) -> None:
-    """Where Kayran says nothing the record alone decides, and what the form knew counts as before."""
-    stage.kayran.is_silent = True
+def test_what_is_not_known_was_shown_not_ticked(scene: Scene) -> None:
+    """That a flag the form did not know turns out to be off is no conflict; that it is on, is."""
+    scene.kayran.reports = PARAMETERS
+    shown = Flags.of(dict.fromkeys(REPORTED, False))
+
+    scene.kayran.flags = Preferences.of(["mailPause"]).as_flags()
+    assert isinstance(scene.submit("form-1", "mailStop", shown=shown), Conflict)
+    scene.kayran.flags = ALL_OFF
+    assert isinstance(scene.submit("form-2", "mailStop", shown=shown), Accepted)
+
+
+def test_a_silent_kayran_keeps_nobody_from_saving(scene: Scene) -> None:
+    """Where Kayran says nothing the store alone decides, and what the form knew is what was before."""
+    scene.kayran.is_silent = True
     shown = Flags.of({"mailDelete": False})
 
-    assert stage.accepted("form-1", "mailStop", shown=shown).before == shown
+    assert scene.accepted("form-1", "mailStop", shown=shown).before == shown
 
 
-def test_the_same_form_again_is_the_same_change(stage: Stage) -> None:
-    """What was sent twice is one change, also when it would be out of date by now."""
-    first = stage.accepted("form-1", "mailStop")
+def test_the_same_request_again_is_the_same_change(scene: Scene) -> None:
+    """What was sent twice is one change, also when the first was carried out in between."""
+    asked, recorded = request("form-1", "mailStop"), scene.changes.recorded_state("form-1")
+    first = scene.ended("mailStop")
 
-    again = stage.submit("form-1", "mailStop")
+    again = scene.submit("form-1", "mailStop")
+    at_once = scene.changes.submit(asked, recorded, scene.changes.read(1.0))
 
-    assert again == Recorded(first, again=True)
-
-
-def test_the_record_moved_while_kayran_was_asked(stage: Stage) -> None:
-    """Who comes second at the same instant is looked at again, and gets the form back."""
-    stage.ledger.meanwhile = lambda: stage.accepted("form-1", "mailStop")
-
-    result = stage.submit("form-2", "mailPause")
-
-    assert isinstance(result, Overtaken)
-    assert [c.form for c in stage.ledger.changes] == ["form-1"]
+    assert again == at_once == Accepted(first, again=True)
 
 
-def test_what_kayran_said_before_the_record_moved_is_no_news(stage: Stage) -> None:
-    """An answer of Kayran's that is older than the record contradicts nobody."""
-    underway = stage.accepted("form-1", "mailStop")
-    stage.ledger.meanwhile = stage.changes.carry_out
+def test_of_two_saves_at_the_same_instant_one_is_a_conflict(scene: Scene) -> None:
+    """Whoever comes second is looked at again."""
+    scene.store.meanwhile = lambda: scene.accepted("form-1", "mailStop")
 
-    mine = stage.accepted("form-2", "mailStop", "mailPause", shown=underway.leaves(), based_on=1)
-
-    assert mine.number == 2
-    assert mine.before == underway.leaves()
+    assert isinstance(scene.submit("form-2", "mailPause"), Conflict)
+    assert [c.request_key for c in scene.store.changes] == ["form-1"]
 
 
-flags = st.builds(
-    lambda values: Flags(tuple(values)),
-    st.lists(st.sampled_from([True, False, None]), min_size=9, max_size=9),
-)
-newest = st.none() | st.builds(
-    lambda wanted, before, found, outcome: replace(
-        some_change(), wanted=wanted.ticks(), before=before, found=found, outcome=outcome
+def test_a_report_that_is_older_than_the_record_is_no_news(scene: Scene) -> None:
+    """What Kayran said before the record moved contradicts nobody."""
+    on_its_way = scene.accepted("form-1", "mailStop")
+    scene.store.meanwhile = scene.changes.carry_out
+
+    mine = scene.accepted("form-2", "mailPause", shown=on_its_way.leaves(), based_on=1)
+
+    assert mine.before == on_its_way.leaves()
+
+
+ENDED = st.builds(
+    lambda wanted, before, found, outcome: change(
+        wanted=wanted.ticks(), before=before, found=found, outcome=outcome
     ),
-    flags,
-    flags,
-    flags,
-    st.sampled_from(COUNTING),
+    *(FLAGS, FLAGS, FLAGS, st.sampled_from(COUNTING)),
 )
 
 
-@given(shown=flags, reported=flags, newest=newest, based_on=st.sampled_from([0, 1]))
-def test_nobody_saves_over_what_they_did_not_see(
+@given(shown=FLAGS, reported=FLAGS, newest=st.none() | ENDED, based_on=st.sampled_from([0, 7]))
+def test_nobody_overwrites_what_they_did_not_see(
     shown: Flags, reported: Flags, newest: Change | None, based_on: int
 ) -> None:
     """Whatever is known, what is accepted was shown as it is; and a form that was just made stands."""
-    standing = Standing(Outlook(newest), Reading(reported))
+    current = CurrentState(RecordedState(newest), KayranReport(reported))
 
-    if not standing.contradicts(shown, based_on):
-        seen = standing.reported
-        if newest is not None and based_on != newest.number:
-            seen = standing.flags
+    if not current.contradicts(shown, based_on):
+        moved = newest is not None and based_on != newest.number
+        seen = current.flags if moved else current.reported
         assert all(value in (None, bool(shown[p])) for p, value in seen)
-    assert not standing.contradicts(standing.flags, standing.outlook.number)
+    assert not current.contradicts(current.flags, current.recorded.number)
 
 
 # Carrying it out
 
 
-def test_kayran_takes_it(stage: Stage) -> None:
-    """All nine are sent, what Kayran shows afterwards is noted, and there is something to tell."""
-    change = stage.ended("mailStop", "mailCompleted")
+@pytest.mark.parametrize(
+    ("is_silent", "found"),
+    [(False, Flags.of({p: p == "mailStop" for p in REPORTED})), (True, Flags.unknown())],
+)
+def test_kayran_takes_it(scene: Scene, is_silent: bool, found: Flags) -> None:
+    """All nine are sent, and it is applied, because Kayran said so; what reading back shows is kept."""
+    scene.kayran.is_silent = is_silent
 
-    assert stage.kayran.sent == [Preferences.of(["mailStop", "mailCompleted"])]
-    assert (change.outcome, change.reason) == (Outcome.APPLIED, None)
-    assert change.found == Flags.of({p: p == "mailStop" for p in REPORTED})
-    assert stage.told == [change.id]
+    change = scene.ended("mailStop", "mailCompleted")
 
-
-def test_kayran_takes_it_and_says_no_more(stage: Stage) -> None:
-    """Where reading back brings nothing, it is applied all the same: Kayran said so."""
-    stage.kayran.is_silent = True
-
-    change = stage.ended("mailStop")
-
-    assert (change.outcome, change.found) == (Outcome.APPLIED, Flags.unknown())
+    assert scene.kayran.sent == [Preferences.of(["mailStop", "mailCompleted"])]
+    assert (change.outcome, change.reason, change.found) == (Outcome.APPLIED, None, found)
+    assert scene.delivered == [change.id]
 
 
 @pytest.mark.parametrize(
@@ -419,201 +374,189 @@ def test_kayran_takes_it_and_says_no_more(stage: Stage) -> None:
         (Refused("Not valid token"), Outcome.REFUSED, "Not valid token"),
         (NotSent(Obstacle.UNTRUSTED), Outcome.FAILED, "untrusted"),
         (NoClearAnswer(Obstacle.DROPPED), Outcome.UNSURE, "dropped"),
+        (ZeroDivisionError(), Outcome.UNSURE, Obstacle.UNEXPECTED.value),
     ],
 )
 def test_kayran_does_not_take_it(
-    stage: Stage, failure: KayranError, outcome: Outcome, reason: str
+    scene: Scene, failure: Exception, outcome: Outcome, reason: str
 ) -> None:
-    """The first try tells a no, nothing sent, and no clear answer apart, each with its reason."""
-    change = stage.ended("mailStop", failure=failure)
+    """A no, nothing sent, and nobody knows are told apart, each with its reason."""
+    change = scene.ended("mailStop", failure=failure)
 
     assert (change.outcome, change.reason) == (outcome, reason)
-    assert stage.told == [change.id]
+    assert scene.delivered == [change.id]
 
 
-def test_reading_back_settles_what_was_not_clear(stage: Stage) -> None:
-    """A flag that is seen to have changed shows that all nine were taken."""
-    stage.accepted("form-1", "mailStop", "mailCompleted")
-    stage.kayran.failure = NoClearAnswer(Obstacle.DROPPED)
+@pytest.mark.parametrize(
+    ("wanted", "set_now", "outcome"),
+    [
+        (["mailStop", "mailCompleted"], ["mailStop"], Outcome.APPLIED),
+        (["mailStop"], [], Outcome.UNSURE),
+        (["mailCompleted"], ["mailCompleted"], Outcome.UNSURE),
+        (["mailStop", "mailDelete"], ["mailStop"], Outcome.UNSURE),
+        (["mailStatus"], ["mailStatus"], Outcome.UNSURE),
+    ],
+    ids=["one changed", "none did", "not reported", "another did not", "not known before"],
+)
+def test_reading_back_settles_what_was_not_clear(
+    scene: Scene, wanted: Sequence[str], set_now: Sequence[str], outcome: Outcome
+) -> None:
+    """One flag seen to have changed shows that all nine were taken, unless another one was not."""
+    scene.kayran.is_silent = True
+    shown = Flags.of({p: False for p in REPORTED if p != "mailStatus"})
+    scene.accepted("form-1", *wanted, shown=shown)
+    scene.kayran.is_silent = False
+    scene.kayran.failure, scene.kayran.applies = NoClearAnswer(Obstacle.DROPPED), False
+    scene.kayran.flags = Preferences.of(set_now).as_flags()
 
-    stage.changes.carry_out()
+    scene.changes.carry_out()
 
-    (change,) = stage.ledger.changes
-    assert (change.outcome, change.reason) == (Outcome.APPLIED, "dropped")
-
-
-def test_reading_back_what_was_so_before_settles_nothing(stage: Stage) -> None:
-    """Where no reported flag was to change, what Kayran reports proves nothing."""
-    change = stage.ended("mailCompleted", failure=NoClearAnswer(Obstacle.DROPPED))
-
-    assert change.outcome is Outcome.UNSURE
-    assert change.found == Flags.of(dict.fromkeys(REPORTED, False))
-
-
-def test_reading_back_something_else_settles_nothing(stage: Stage) -> None:
-    """A flag that is as it was sent proves nothing while another is not."""
-    stage.accepted("form-1", "mailStop", "mailDelete")
-    stage.kayran.failure, stage.kayran.applies = NoClearAnswer(Obstacle.DROPPED), False
-    stage.kayran.flags = Preferences.of(["mailStop"]).as_flags()
-
-    stage.changes.carry_out()
-
-    assert stage.ledger.changes[0].outcome is Outcome.UNSURE
+    assert scene.store.changes[0].outcome is outcome
 
 
 @pytest.mark.parametrize("failure", [NotSent(Obstacle.UNREACHABLE), Refused("Not valid token")])
-@pytest.mark.parametrize(("earlier", "outcome"), [(True, Outcome.APPLIED), (False, Outcome.UNSURE)])
+@pytest.mark.parametrize(
+    ("set_now", "outcome"), [(["mailStop"], Outcome.APPLIED), ([], Outcome.UNSURE)]
+)
 def test_a_try_after_one_that_was_cut_short(
-    stage: Stage, failure: KayranError, earlier: bool, outcome: Outcome
+    scene: Scene, failure: KayranError, set_now: Sequence[str], outcome: Outcome
 ) -> None:
     """It never says that nothing was changed: the earlier try may have been applied, and may show."""
-    change = stage.accepted("form-1", "mailStop")
-    stage.ledger.put(replace(change, tries=1))
-    stage.kayran.failure, stage.kayran.applies = failure, False
-    if earlier:
-        stage.kayran.flags = change.wanted.as_flags()
+    scene.store.put(replace(scene.accepted("form-1", "mailStop"), tries=1))
+    scene.kayran.failure, scene.kayran.applies = failure, False
+    scene.kayran.flags = Preferences.of(set_now).as_flags()
 
-    stage.changes.carry_out()
+    scene.changes.carry_out()
 
-    assert stage.ledger.changes[0].outcome is outcome
+    assert scene.store.changes[0].outcome is outcome
 
 
-def test_what_nobody_foresaw_leaves_it_not_certain(
-    stage: Stage, caplog: pytest.LogCaptureFixture
-) -> None:
-    """An error of our own ends the change, so that it is not sent for ever, and is in the log."""
-    with caplog.at_level(logging.ERROR):
-        change = stage.ended("mailStop", failure=ZeroDivisionError("nobody foresaw it"))
+@pytest.mark.parametrize(("claimed_before", "sent"), [(SENT_AT_MOST - 1, 1), (SENT_AT_MOST, 0)])
+def test_it_is_not_sent_without_end(scene: Scene, claimed_before: int, sent: int) -> None:
+    """What was claimed that often already is settled by reading back alone."""
+    wanted = scene.accepted("form-1", "mailStop")
+    scene.store.put(replace(wanted, tries=claimed_before))
+    scene.kayran.flags = wanted.wanted.as_flags()
 
-    assert (change.outcome, change.reason) == (Outcome.UNSURE, Obstacle.UNFORESEEN.value)
-    assert "nobody foresaw it" in caplog.text
-    assert stage.told == [change.id]
+    scene.changes.carry_out()
 
-
-def test_what_is_left_of_another_key_is_closed(stage: Stage) -> None:
-    """Nothing is sent with a key it was not meant for: never sent has failed, else nobody knows."""
-    stage.accepted("form-1", "mailStop")
-    stage.changes.give_up("another")
-    sent = stage.accepted("form-2", "mailStop")
-    stage.ledger.put(replace(sent, tries=1))
-    stage.changes.give_up("another")
-
-    assert [c.outcome for c in stage.ledger.changes] == [Outcome.FAILED, Outcome.UNSURE]
-    assert {c.reason for c in stage.ledger.changes} == {Obstacle.OTHER_KEY.value}
-    assert stage.kayran.sent == []
-    assert stage.told == [1, 2]
+    assert len(scene.kayran.sent) == sent
+    assert scene.store.changes[0].outcome is Outcome.APPLIED
+    assert scene.delivered == [1]
 
 
-def test_who_is_to_stop_takes_nothing_up(stage: Stage) -> None:
-    """What is open stays on record when the process is about to end."""
-    stage.accepted("form-1", "mailStop")
-    stage.changes.stop()
-
-    stage.changes.carry_out()
-
-    assert stage.kayran.sent == []
-    assert stage.ledger.changes[0].outcome is None
-
-
-def test_all_that_is_open_is_carried_out(stage: Stage) -> None:
+def test_all_that_is_open_is_carried_out(scene: Scene) -> None:
     """One after the other until nothing is left, also what was accepted in between."""
-    first = stage.accepted("form-1", "mailStop")
-    kayran = stage.kayran
+    first = scene.accepted("form-1", "mailStop")
 
     def accept_another() -> None:
-        stage.accepted("form-2", "mailPause", shown=first.leaves(), based_on=1)
+        scene.kayran.sending = lambda: None
+        scene.accepted("form-2", "mailPause", shown=first.leaves(), based_on=1)
 
-    @dataclass
-    class Meanwhile:
-        def update_mail_notify(self, preferences: Preferences) -> None:
-            kayran.update_mail_notify(preferences)
-            if len(kayran.sent) == 1:
-                accept_another()
+    scene.kayran.sending = accept_another
+    scene.changes.carry_out()
 
-        def get_user_profile(self, within: float) -> Profile:
-            return kayran.get_user_profile(within)
-
-    Changes(stage.ledger, Meanwhile(), ACCOUNT, stage.told.append).carry_out()
-
-    assert [c.outcome for c in stage.ledger.changes] == [Outcome.APPLIED, Outcome.APPLIED]
-    assert kayran.sent == [first.wanted, Preferences.of(["mailPause"])]
-    assert stage.told == [1, 2]
+    assert scene.kayran.sent == [first.wanted, Preferences.of(["mailPause"])]
+    assert [c.outcome for c in scene.store.changes] == [Outcome.APPLIED, Outcome.APPLIED]
+    assert scene.delivered == [1, 2]
 
 
-def test_what_was_overtaken_is_told_before_anything_is_sent(stage: Stage) -> None:
-    """Whoever asked for a change that is superseded need not wait for the newer one to end."""
-    first = stage.accepted("form-1", "mailStop")
-    stage.accepted("form-2", "mailPause", shown=first.leaves(), based_on=1)
-    stage.kayran.failure = KeyboardInterrupt()  # type: ignore[assignment]  # it ends here
-    with pytest.raises(KeyboardInterrupt):
-        stage.changes.carry_out()
+def test_what_was_superseded_is_delivered_before_anything_is_sent(scene: Scene) -> None:
+    """Whoever asked for it need not wait for the newer change to end."""
+    first = scene.accepted("form-1", "mailStop")
+    scene.accepted("form-2", "mailPause", shown=first.leaves(), based_on=1)
+    delivered_by_then: list[int] = []
+    scene.kayran.sending = lambda: delivered_by_then.extend(scene.delivered)
 
-    assert stage.told == [first.id]
+    scene.changes.carry_out()
+
+    assert delivered_by_then == [first.id]
+    assert scene.kayran.sent == [Preferences.of(["mailPause"])]
 
 
-def test_where_another_has_the_lease_nothing_is_done(stage: Stage) -> None:
+def test_where_another_process_has_the_lease_nothing_is_sent(scene: Scene) -> None:
     """What somebody else is carrying out is left to them."""
-    stage.accepted("form-1", "mailStop")
-    stage.ledger.leased = True
+    scene.accepted("form-1", "mailStop")
+    scene.store.leased = True
 
-    stage.changes.carry_out()
+    scene.changes.carry_out()
 
-    assert stage.kayran.sent == []
-
-
-def test_a_claim_that_took_too_long_is_not_used(stage: Stage) -> None:
-    """A process that was held up while it claimed sends nothing: its lease may be another's by then."""
-    stage.accepted("form-1", "mailStop")
-    stage.times[:0] = [100.0, 100.0 + LATE_SECONDS + 0.1]
-
-    stage.changes.carry_out()
-
-    assert stage.kayran.sent == []
-    assert stage.ledger.changes[0].outcome is None
+    assert scene.kayran.sent == []
 
 
-def test_a_record_that_is_away_stops_it(stage: Stage) -> None:
-    """Where how it ended can't be noted nothing is told; the change stays open for later."""
+def test_a_claim_that_was_granted_too_late_is_not_used(scene: Scene) -> None:
+    """Its lease may be another's by the time it is sent; what it superseded is delivered all the same."""
+    first = scene.accepted("form-1", "mailStop")
+    scene.accepted("form-2", "mailPause", shown=first.leaves(), based_on=1)
 
-    class Away(Ledger):
-        def close(self, claim: Claim, ending: Ending) -> None:  # noqa: ARG002 (the verb's)
-            raise RecordsAway
+    def hold_up() -> None:
+        scene.now += LATE_SECONDS + 0.1
 
-    away = Away()
-    away.changes = [some_change("mailStop")]
-    with pytest.raises(RecordsAway):
-        Changes(away, stage.kayran, ACCOUNT, stage.told.append).carry_out()
+    scene.store.claiming = hold_up
+    scene.changes.carry_out()
 
-    assert stage.told == []
-    assert away.changes[0].outcome is None
+    assert scene.kayran.sent == []
+    assert [c.outcome for c in scene.store.changes] == [Outcome.SUPERSEDED, None]
+    assert scene.delivered == [first.id]
 
 
-def test_how_it_ended_is_owed_to_the_record(stage: Stage) -> None:
-    """What is known is noted when the record is back, and not found out by another call."""
+def test_whoever_is_to_stop_claims_nothing(scene: Scene) -> None:
+    """What is open stays on record when the process is about to end."""
+    scene.accepted("form-1", "mailStop")
 
-    class Away(Ledger):
-        away = True
+    scene.changes.stop()
+    scene.changes.carry_out()
 
-        def close(self, claim: Claim, ending: Ending) -> None:
-            if self.away:
-                raise RecordsAway
-            super().close(claim, ending)
+    assert scene.kayran.sent == []
+    assert scene.store.changes[0].outcome is None
 
-    ledger = Away()
-    ledger.changes = [some_change("mailStop")]
-    changes = Changes(ledger, stage.kayran, ACCOUNT, stage.told.append)
-    for owing in (changes.carry_out, changes.carry_out, changes.note_what_is_owed):
-        with pytest.raises(RecordsAway):
-            owing()
-    ledger.away = False
 
-    changes.note_what_is_owed()
-    changes.carry_out()
-    ledger.away = True
-    changes.note_what_is_owed()
+def test_a_store_that_is_away_is_no_error(scene: Scene) -> None:
+    """Recovery comes by again; nothing is sent until then."""
+    scene.accepted("form-1", "mailStop")
+    scene.store.away = {"claim": 1}
 
-    assert ledger.changes[0].outcome is Outcome.APPLIED
-    assert len(stage.kayran.sent) == 1
+    scene.changes.carry_out()
+    assert scene.kayran.sent == []
+    scene.changes.carry_out()
+    assert len(scene.kayran.sent) == 1
+
+
+def test_closing_is_tried_a_few_times(scene: Scene) -> None:
+    """A database that is away for a moment costs no second call to Kayran."""
+    scene.store.away = {"close": 2}
+
+    assert scene.ended("mailStop").outcome is Outcome.APPLIED
+    assert len(scene.kayran.sent) == 1
+    assert scene.delivered == [1]
+
+
+def test_what_could_not_be_closed_is_left_to_recovery(scene: Scene) -> None:
+    """Nothing is reported that is not on record; it is done again once the lease has run out."""
+    scene.store.away = {"close": 3}
+    open_still = scene.ended("mailStop")
+    delivered_by_then = list(scene.delivered)
+
+    scene.store.leased = False
+    scene.changes.carry_out()
+
+    assert (open_still.outcome, delivered_by_then) == (None, [])
+    assert scene.store.changes[0].outcome is Outcome.APPLIED
+    assert (len(scene.kayran.sent), scene.delivered) == (2, [1])
+
+
+@pytest.mark.parametrize(("claimed_before", "outcome"), [(0, Outcome.FAILED), (1, Outcome.UNSURE)])
+def test_what_is_left_of_another_key_is_closed(
+    scene: Scene, claimed_before: int, outcome: Outcome
+) -> None:
+    """Nothing is sent with a key it was not meant for: never sent, it has failed, else nobody knows."""
+    scene.store.put(replace(scene.accepted("form-1", "mailStop"), tries=claimed_before))
+
+    scene.changes.close_for_replaced_key("another")
+
+    (closed,) = scene.store.changes
+    assert (closed.outcome, closed.is_of_another_key) == (outcome, True)
+    assert (scene.kayran.sent, scene.delivered) == ([], [1])
 
 
 # What a change leaves behind
@@ -621,42 +564,24 @@ def test_how_it_ended_is_owed_to_the_record(stage: Stage) -> None:
 
 def test_an_applied_change_leaves_what_was_found_over_what_was_sent() -> None:
     """Where Kayran shows something else than it was sent, that is what is true."""
-    change = some_change(
-        "mailStop", "mailPause", outcome=Outcome.APPLIED, found=Flags.of({"mailStop": False})
-    )
+    found = Flags.of({"mailStop": False})
+    left = change("mailStop", "mailPause", outcome=Outcome.APPLIED, found=found).leaves()
 
-    assert change.leaves()["mailStop"] is False
-    assert change.leaves()["mailPause"] is True
-    assert change.leaves()["mailDelete"] is False
+    assert (left["mailStop"], left["mailPause"], left["mailDelete"]) == (False, True, False)
 
 
 def test_an_unsure_change_leaves_unknown_what_it_was_to_change() -> None:
     """What it was to leave alone is as before; what it was to change is known only where found."""
-    change = some_change(
-        "mailStop", "mailPause", outcome=Outcome.UNSURE, found=Flags.of({"mailStop": True})
-    )
+    found = Flags.of({"mailStop": True})
+    unsure = change("mailStop", "mailPause", outcome=Outcome.UNSURE, found=found)
 
-    assert change.leaves()["mailStop"] is True
-    assert change.leaves()["mailPause"] is None
-    assert change.leaves()["mailDelete"] is False
-    assert change.may_leave()["mailPause"] is True
+    left = unsure.leaves()
+    assert (left["mailStop"], left["mailPause"], left["mailDelete"]) == (True, None, False)
+    assert unsure.may_leave()["mailPause"] is True
 
 
 def test_undoing_goes_back_to_what_the_form_showed() -> None:
     """What was not known before was shown not ticked, and that is what an undo sets."""
     before = Flags.of({"mailStop": True, "mailPause": None, "mailDelete": False})
-    change = some_change("mailPause", "mailDelete", before=before)
 
-    assert change.undone() == Preferences.of(["mailStop"])
-
-
-@given(known=flags, found=flags, wanted=flags)
-def test_undoing_what_was_applied_is_known_to_change_something_or_nothing(
-    known: Flags, found: Flags, wanted: Flags
-) -> None:
-    """A change asks for what differs from before; where nothing does, undoing changes nothing."""
-    change = replace(some_change(before=known, found=found), wanted=wanted.ticks())
-
-    assert all(known[p] is not change.wanted[p] for p in change.asks_for())
-    if not change.asks_for():
-        assert change.undone() == change.wanted
+    assert change("mailPause", "mailDelete", before=before).undone() == Preferences.of(["mailStop"])

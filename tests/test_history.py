@@ -1,132 +1,144 @@
-"""The history as it is printed, from a record that was made by real walks."""
+"""``python -m bot history``: what was asked, decided and done, read from the database alone."""
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot import history
-from bot.records import Entry, Records, connect
-from bot.sandbox.cast import ADMIN, MEMBER, OWNER
-from tests.stage import KEY, Stage, stage
+from bot.changes import Denial, Outcome, Result
+from bot.history import print_history
+from bot.notifications import Flags
+from tests.store_rig import ALL_OFF, AT_FIRST, Clock, process, started
+from tests.test_migrations import make_first_release
 
 
 @pytest.fixture
-def eventful(environ: dict[str, str]) -> Iterator[Stage]:
-    """A change that was applied, a denial, and a change that was refused, in that order."""
-    with stage({**environ, "KAYRAN_API_KEY": KEY}) as played:
-        played.change(ADMIN, mailStop=True)
-        played.open_form(MEMBER)
-        played.kayran.next("refuse", function="UpdateMailNotify", reason="Not valid token")
-        played.change(OWNER, mailDelete=True)
-        yield played
+def eventful(database_url: str) -> str:
+    """A change that was applied, a denial a minute later, and a change that was refused after another."""
+    clock = Clock()
+    with started(database_url, clock) as here:
+        here.accepted("form-1", "mailStop", shown=ALL_OFF)
+        here.store.close(
+            here.claimed(), Result(Outcome.APPLIED, None, Flags.of({"mailStop": True}))
+        )
+        here.outbox.delivered(1)
+        clock.forward(60)
+        here.store.deny(
+            Denial("T0EXAMPLE", "U0MEMBER", "member", "role_not_allowed", "command", "C0SCANS")
+        )
+        clock.forward(60)
+        here.accepted("form-2", "mailDelete")
+        here.store.close(here.claimed(), Result(Outcome.REFUSED, "\x1b[2JNot valid\r\ntoken"))
+    return database_url
 
 
-def entries(
-    environ: Mapping[str, str], since: float = 0.0, limit: int | None = None
-) -> list[Entry]:
-    """What the record holds."""
-    records = Records(connect(environ["DATABASE_URL"]), "test")
-    try:
-        return list(records.history(since, limit))
-    finally:
-        records.close_connections()
+def printed(url: str, since: float = 0.0, limit: int | None = None) -> list[dict[str, Any]]:
+    """The JSON lines."""
+    out = io.StringIO()
+    assert print_history(url, since, limit, True, out) == 0
+    return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def test_it_tells_everything_in_order(eventful: Stage) -> None:
+def test_json_has_everything_in_order(eventful: str) -> None:
     """Changes and denials come in the order they were asked, with who, what and how it ended."""
-    lines = [json.loads(line) for line in history.as_json_lines(entries(eventful.environ))]
+    first, denial, second = printed(eventful)
 
-    assert [line["kind"] for line in lines] == ["change", "denial", "change"]
-    first, denial, second = lines
-    assert (first["number"], first["user_id"], first["role"]) == (1, ADMIN, "admin")
-    assert (first["outcome"], first["before"]["mailStop"], first["wanted"]["mailStop"]) == (
-        "applied",
-        False,
-        True,
-    )
-    assert first["found"]["mailStop"] is True
-    assert first["found"]["mailCompleted"] is None
-    assert [attempt["outcome"] for attempt in first["attempts"]] == ["applied"]
-    assert (denial["user_id"], denial["role"], denial["step"]) == (MEMBER, "member", "command")
-    assert (second["number"], second["outcome"], second["reason"]) == (
-        2,
-        "refused",
-        "Not valid token",
-    )
+    assert (first["kind"], first["number"], first["outcome"]) == ("change", 1, "applied")
+    assert (first["user_id"], first["role"]) == ("U0ADMIN", "admin")
+    assert (first["wanted"]["mailStop"], first["wanted"]["mailQueue"]) == (True, False)
+    assert (first["found"]["mailStop"], first["found"]["mailQueue"]) == (True, None)
+    assert (first["asked_at"], first["delivered_at"]) == ("2023-11-14T22:13:20.000Z",) * 2
+    assert (denial["kind"], denial["user_id"]) == ("denial", "U0MEMBER")
+    assert (denial["reason"], denial["step"]) == ("role_not_allowed", "command")
+    assert (second["outcome"], second["reason"]) == ("refused", "\x1b[2JNot valid\r\ntoken")
+    assert not {"request_key", "deliver_at", "delivery_lease_until"} & set(first)
 
 
-def test_times_are_in_utc(eventful: Stage) -> None:
-    """Times are written in ISO 8601, in UTC."""
-    line = json.loads(next(history.as_json_lines(entries(eventful.environ))))
+def test_the_table_says_it_in_words(eventful: str) -> None:
+    """A heading, and a line for each; foreign text moves no cursor."""
+    out = io.StringIO()
 
-    for name in ("asked_at", "closed_at"):
-        assert line[name].endswith("Z"), name
+    assert print_history(eventful, 0.0, None, False, out) == 0
 
-
-def test_it_keeps_no_secret(eventful: Stage) -> None:
-    """Neither a token nor a key nor a response_url, sealed or not, is printed."""
-    printed = "\n".join(history.as_json_lines(entries(eventful.environ)))
-
-    for secret in ("xoxb-", eventful.environ["SLACK_SIGNING_SECRET"], KEY, "/response/", "gAAAA"):
-        assert secret not in printed
-
-
-def test_the_table_says_it_in_words(eventful: Stage) -> None:
-    """The table has a heading, and for each entry who, what and how it ended."""
-    table = list(history.as_table(entries(eventful.environ)))
-
-    assert table[0].startswith("asked (UTC)")
-    text = "\n".join(table)
-    assert "Stop off > on" in text
-    assert "denied: role not allowed" in text
-    assert "refused: Not" in text
-    assert all(len(line) <= 150 for line in table)
+    heading, first, denial, second = out.getvalue().splitlines()
+    assert heading.startswith("asked (UTC)")
+    assert "Stop ? > on" in first
+    assert first.endswith("; applied; 2023-11-14 22:13:20")
+    assert denial.startswith("2023-11-14 22:14:20        U0MEMBER     member ")
+    assert denial.endswith("  command    denied: role_not_allowed")
+    assert second.endswith("; refused:  [2JNot valid  token; not reported yet")
 
 
-def test_limit_is_the_latest(eventful: Stage) -> None:
-    """A limit keeps the latest, still oldest first."""
-    found = entries(eventful.environ, limit=2)
-
-    assert [entry.table for entry in found] == ["denials", "changes"]
-
-
-def test_since_leaves_out_what_was_before(eventful: Stage) -> None:
-    """What was asked before a moment is left out."""
-    everything = entries(eventful.environ)
-    found = entries(eventful.environ, since=everything[1].asked_at)
-
-    assert [(e.table, e.row["id"]) for e in found] == [
-        (e.table, e.row["id"]) for e in everything[1:]
-    ]
+def test_it_can_be_narrowed(eventful: str) -> None:
+    """From a moment on, or the latest few."""
+    assert [row["kind"] for row in printed(eventful, since=AT_FIRST + 60)] == ["denial", "change"]
+    assert [row["kind"] for row in printed(eventful, limit=2)] == ["denial", "change"]
+    assert [row["kind"] for row in printed(eventful, limit=9)] == ["change", "denial", "change"]
 
 
-def test_nothing_yet(environ: dict[str, str]) -> None:
+def test_nothing_yet(database_url: str) -> None:
     """Before the first change the table says so, and JSON is nothing at all."""
-    assert list(history.as_table(entries(environ)))[-1] == "There is nothing to show."
-    assert list(history.as_json_lines(entries(environ))) == []
+    with started(database_url):
+        pass
+    out = io.StringIO()
+
+    assert print_history(database_url, 0.0, None, False, out) == 0
+
+    assert out.getvalue().splitlines()[-1] == "There is nothing to show."
+    assert printed(database_url) == []
 
 
-def test_foreign_text_moves_no_cursor() -> None:
-    """Control characters in Kayran's words do not reach the terminal."""
-    row = {
-        "asked_at": 0.0,
-        "number": 1,
-        "user_id": "U1",
-        "role": "admin",
-        "origin": "form",
-        "before": "0" * 9,
-        "wanted": "1" + "0" * 8,
-        "outcome": "refused",
-        "reason": "\x1b[2Jgone\r\nfor good",
-        "superseded_by": None,
-        "told_at": None,
-        "given_up_at": None,
-    }
-    table = "\n".join(history.as_table([Entry("changes", 0.0, row, ())]))
+def test_it_makes_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In another folder there is no record, and it says so."""
+    status = print_history(f"sqlite:///{tmp_path}/none.db", 0.0, None, False, io.StringIO())
 
-    assert "\x1b" not in table
-    assert "\r" not in table
-    assert "gone" in table
+    assert status == 1
+    assert f"There is no record at {tmp_path}/none.db." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_another_schema_is_left_alone(
+    database_url: str, older: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether empty or of an older release, only the bot itself brings it up."""
+    if older:
+        make_first_release(database_url)
+    elif database_url.startswith("sqlite"):
+        Path(database_url.removeprefix("sqlite:///")).touch()
+
+    assert print_history(database_url, 0.0, None, False, io.StringIO()) == 1
+
+    assert "Start the bot once" in capsys.readouterr().err
+    with process(database_url) as here:
+        here.database.prepare()
+        assert (here.store.change(2) is not None) is older
+
+
+def test_a_database_that_is_away(capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what the matter is."""
+    url = "postgresql+psycopg://me:pass-word@127.0.0.1:1/records"
+
+    assert print_history(url, 0.0, None, True, io.StringIO()) == 1
+
+    said = capsys.readouterr().err
+    assert "does not answer" in said
+    assert "refused" in said
+    assert "pass-word" not in said
+
+
+def test_it_writes_nothing(tmp_path: Path) -> None:
+    """The history is read while somebody writes, and leaves nothing beside a file that nobody has open."""
+    url = f"sqlite:///{tmp_path}/records.db"
+    with started(url) as here:
+        here.accepted()
+        with here.database.writing():
+            assert len(printed(url)) == 1
+        assert here.accepted("form-2").number == 2
+
+    assert len(printed(url)) == 2
+    assert [file.name for file in tmp_path.iterdir()] == ["records.db"]

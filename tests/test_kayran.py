@@ -1,748 +1,579 @@
-"""The client of Kayran's API, over real HTTP against the stand-in: what it sends and what it makes
-of what comes back.
+"""The client of Kayran's API, over real sockets: what it sends, what it makes of what comes back, and
+that it is never late.
 """
 
 from __future__ import annotations
 
-import json
+import gzip
 import logging
+import socket
+import ssl
 import threading
+from collections import deque
 from collections.abc import Iterator
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import trustme
 
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
-from bot.kayran import Kayran, Limits, Profile
-from bot.kayran_line import ANSWER_LIMIT
-from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags, Preferences
-from bot.sandbox.kayran import (
-    ANSWERS,
-    DOCUMENTED_REPORTS,
-    NASTY_REASON,
-    PROFILE,
+from bot.kayran import ANSWER_LIMIT, LONGEST_RETRY_AFTER, Kayran, Limits
+from bot.notifications import PARAMETERS, Flags, Preferences
+from tests.kayran_rig import (
+    HANG,
+    KEY,
+    NOBODY,
+    QUICK,
+    SLACK,
     UPDATE,
-    Call,
-    KayranStandIn,
+    Reply,
+    Server,
+    Stopwatch,
+    client,
+    http,
+    profile,
+    says,
+    slowly,
 )
-from tests.kayran_rig import KEY, QUICK, SLACK, Stopwatch, answers_once, client, http
 
 SOME = Preferences.of({"mailCompleted", "mailAborted"})
+YES = b'{"Error": 0, "Function": "UpdateMailNotify"}'
+CUT = http(YES[:9], Content_Length="60")
+LATER = http(b"<h1>Later</h1>", 503)
+NO = says(error=1, data="No")
 
-# The same stand-in and client for every example: what one leaves behind the next overwrites.
-MANY = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+UNREACHABLE = NotSent, Obstacle.UNREACHABLE
+UNTRUSTED = NotSent, Obstacle.UNTRUSTED
+REFUSED = Refused, "No"
+DROPPED, REDIRECTED, TIMED_OUT, TOO_LONG, UNREADABLE = (
+    (NoClearAnswer, getattr(Obstacle, name))
+    for name in ("DROPPED", "REDIRECTED", "TIMED_OUT", "TOO_LONG", "UNREADABLE")
 )
 
+authority = trustme.CA()
+
 
 @pytest.fixture
-def stand_in() -> Iterator[KayranStandIn]:
+def server() -> Iterator[Server]:
     """Kayran, listening."""
-    with KayranStandIn(KEY) as kayran:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def kayran(server: Server) -> Iterator[Kayran]:
+    """A client of the server, with short limits."""
+    with client(server.url) as kayran:
         yield kayran
 
 
 @pytest.fixture
-def kayran(stand_in: KayranStandIn) -> Iterator[Kayran]:
-    """A client of the stand-in, with short limits."""
-    with client(stand_in.url) as kayran:
-        yield kayran
+def trusted(tmp_path: Path) -> dict[str, str]:
+    """The environment in which the certificates of ``authority`` are trusted."""
+    authority.cert_pem.write_to_path(str(tmp_path / "trusted.pem"))
+    return {"SSL_CERT_FILE": str(tmp_path / "trusted.pem")}
 
 
-def outcome_of(kayran: Kayran, within: float | None = None) -> KayranError | Profile | None:
-    """What came of a call, be it an error: of an update, or of a profile within so many seconds."""
+@pytest.fixture
+def silent() -> Iterator[tuple[str, int]]:
+    """An address that leaves new connections without an answer, its queue being full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(8):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
+
+def certificate(name: str = "127.0.0.1") -> ssl.SSLContext:
+    """What a server shows for its name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+def outcome(kayran: Kayran, within: float | None = None) -> object:
+    """What came of an update, or of reading within so many seconds; ``None`` for a yes."""
     try:
-        if within is not None:
-            return kayran.get_user_profile(within)
-        kayran.update_mail_notify(SOME)
-    except KayranError as error:
-        return error
+        if within is None:
+            kayran.update_mail_notify(SOME)
+        else:
+            kayran.get_user_profile(within)
+    except (NotSent, NoClearAnswer) as error:
+        return type(error), error.obstacle
+    except Refused as refused:
+        return Refused, refused.reason
     return None
 
 
-def unclear(error: object) -> tuple[Obstacle, int | None]:
-    """The two facts of a ``NoClearAnswer``."""
-    assert isinstance(error, NoClearAnswer), repr(error)
-    return error.obstacle, error.status
+# What is sent
 
 
-def json_answer(**said: object) -> bytes:
-    """A body as Kayran would send it."""
-    return json.dumps(said).encode()
+def test_an_update(server: Server, kayran: Kayran) -> None:
+    """An update is a POST of a JSON object with the key and the nine, each ``on`` or ``off``."""
+    kayran.update_mail_notify(SOME)
+
+    [request] = server.requests
+    assert request.line == "POST /UpdateMailNotify HTTP/1.1"
+    assert request.headers["content-type"] == "application/json"
+    nine = {**dict.fromkeys(PARAMETERS, "off"), "mailCompleted": "on", "mailAborted": "on"}
+    assert request.body == {"apiKey": KEY, **nine}
 
 
-class TestWhatIsSent:
-    """The request, as the other side sees it."""
-
-    def test_exactly_the_key_and_the_nine(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """An update is a POST of a JSON object with the key and the nine, each ``on`` or ``off``."""
-        kayran.update_mail_notify(SOME)
-
-        (call,) = stand_in.calls
-        assert call.function == "UpdateMailNotify"
-        assert call.key_ok
-        assert call.parameters == {
-            "mailCompleted": "on",
-            "mailStop": "off",
-            "mailPause": "off",
-            "mailUnpause": "off",
-            "mailDelete": "off",
-            "mailStatus": "off",
-            "mailQueue": "off",
-            "mailSchedule": "off",
-            "mailAborted": "on",
-        }
-        assert call.headers["content-type"] == "application/json"
-
-    @MANY
-    @given(on=st.sets(st.sampled_from(PARAMETERS)))
-    def test_any_choice_arrives(
-        self, stand_in: KayranStandIn, kayran: Kayran, on: set[str]
-    ) -> None:
-        """Whatever is chosen is what Kayran holds afterwards."""
-        kayran.update_mail_notify(Preferences.of(on))
-
-        assert stand_in.flags == {name: name in on for name in PARAMETERS}
-
-    def test_a_profile_is_asked_for_with_the_key_alone(
-        self, stand_in: KayranStandIn, kayran: Kayran
-    ) -> None:
-        """Reading sends the key and nothing else."""
+def test_reading(server: Server) -> None:
+    """Reading sends the key and nothing else; the base URL may have a path."""
+    with client(f"{server.url}/api/") as kayran:
         kayran.get_user_profile(1)
 
-        (call,) = stand_in.calls
-        assert (call.function, call.key_ok, call.parameters) == ("GetUserProfile", True, {})
-
-    @pytest.mark.parametrize("path", ["/", "/api", "/api/"])
-    def test_a_base_url_may_have_a_path(self, stand_in: KayranStandIn, path: str) -> None:
-        """The functions stand under the base URL's path, however many slashes it ends with."""
-        with client(stand_in.url + path) as kayran:
-            kayran.update_mail_notify(SOME)
-
-        assert len(stand_in.calls_of(UPDATE)) == 1
-
-    def test_no_cookie_comes_back(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """A cookie that Kayran sets is not sent with the next call."""
-        yes = json_answer(Error=0, Function=UPDATE, Data="Update")
-        stand_in.next("raw", raw=http(yes, Set_Cookie="session=1; Path=/"))
-
-        kayran.update_mail_notify(SOME)
-        kayran.update_mail_notify(SOME)
-
-        assert "cookie" not in stand_in.calls[1].headers
+    [request] = server.requests
+    assert (request.line, request.body) == ("POST /api/GetUserProfile HTTP/1.1", {"apiKey": KEY})
 
 
-class TestTheAnswerIsJudged:
-    """By ``Error``, then by ``Function``, and by nothing else."""
+def test_no_cookie(server: Server, kayran: Kayran) -> None:
+    """A cookie that Kayran sets is not sent with the next call."""
+    server.replies.append(http(YES, Set_Cookie="a=1; Path=/"))
 
-    @pytest.mark.parametrize(
-        "body",
-        [
-            b'{"Error": 0, "Function": "UpdateMailNotify", "Data": "Update"}',
-            b'\xef\xbb\xbf{"Error": 0, "Function": "UpdateMailNotify", "Data": "Update"}',
-            b' {"Function":"UpdateMailNotify","Error":0}\r\n',
-            b'{"Error": 0, "Function": "UpdateMailNotify", "Data": null, "Version": [1, {}]}',
-        ],
-        ids=["documented", "byte order mark", "no Data", "more than documented"],
-    )
-    @pytest.mark.parametrize("status", [200, 201, 500, 503])
-    def test_yes(self, stand_in: KayranStandIn, kayran: Kayran, body: bytes, status: int) -> None:
-        """``Error`` 0 from the function that was called is a yes, whatever the HTTP status."""
-        stand_in.next("raw", raw=http(body, status))
-
-        kayran.update_mail_notify(SOME)
-
-        assert len(stand_in.calls) == 1
-
-    @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
-    def test_no(self, stand_in: KayranStandIn, kayran: Kayran, status: int) -> None:
-        """``Error`` other than 0 is a no in Kayran's own words, whatever the HTTP status."""
-        body = json_answer(Error=1, Function=UPDATE, Data=NASTY_REASON)
-        stand_in.next("raw", raw=http(body, status))
-
-        with pytest.raises(Refused) as refused:
-            kayran.update_mail_notify(SOME)
-
-        assert refused.value.reason == NASTY_REASON
-        assert str(refused.value) == "Kayran refused the call"
-        assert len(stand_in.calls) == 1
-
-    @pytest.mark.parametrize(
-        ("said", "reason"),
-        [
-            ({"Error": 2, "Function": UPDATE, "Data": "No"}, "No"),
-            ({"Error": -1, "Function": UPDATE, "Data": "No"}, "No"),
-            ({"Error": 1, "Function": "Login", "Data": "Not valid token"}, "Not valid token"),
-            ({"Error": 1, "Data": "Not valid token"}, "Not valid token"),
-            ({"Error": 1}, ""),
-            ({"Error": 1, "Data": None}, ""),
-            ({"Error": 1, "Data": {"why": "é"}}, '{"why": "é"}'),
-            ({"Error": 1, "Data": 17}, "17"),
-            ({"Error": 1, "Data": f"{KEY} is not valid"}, "… is not valid"),
-        ],
-    )
-    def test_a_no_in_any_form(
-        self, stand_in: KayranStandIn, kayran: Kayran, said: dict[str, object], reason: str
-    ) -> None:
-        """A no is a no whichever function it names, with a reason that is text and holds no key."""
-        stand_in.next("raw", raw=http(json.dumps(said).encode()))
-
-        with pytest.raises(Refused) as refused:
-            kayran.update_mail_notify(SOME)
-
-        assert refused.value.reason == reason
-
-    @pytest.mark.parametrize(
-        "body",
-        [
-            b"",
-            b"<html><h1>It works!</h1></html>",
-            b"[]",
-            b"0",
-            b"null",
-            b'"Update"',
-            b"{}",
-            b'{"Error": 0, "Function": "UpdateMailNotify"',
-            b'{"Error": "0", "Function": "UpdateMailNotify", "Data": "Update"}',
-            b'{"Error": "1", "Function": "UpdateMailNotify", "Data": "Not valid token"}',
-            b'{"Error": false, "Function": "UpdateMailNotify", "Data": "Update"}',
-            b'{"Error": true, "Function": "UpdateMailNotify", "Data": "Update"}',
-            b'{"Error": 0.0, "Function": "UpdateMailNotify", "Data": "Update"}',
-            b'{"Error": null, "Function": "UpdateMailNotify", "Data": "Update"}',
-            b'{"Function": "UpdateMailNotify", "Data": "Update"}',
-            b'{"Error": 0, "Function": "GetUserProfile", "Data": "Update"}',
-            b'{"Error": 0, "Function": "updatemailnotify", "Data": "Update"}',
-            b'{"Error": 0, "Function": ["UpdateMailNotify"], "Data": "Update"}',
-            b'{"Error": 0, "Data": "Update"}',
-            b'{"Error": 0, "Function": "UpdateMailNotify", "Data": "\xff"}',
-            b"[" * 60_000,
-        ],
-    )
-    def test_neither(self, stand_in: KayranStandIn, kayran: Kayran, body: bytes) -> None:
-        """Anything but the documented JSON object is no clear answer, and is not asked for again."""
-        stand_in.next("raw", raw=http(body))
-
-        assert unclear(outcome_of(kayran)) == (Obstacle.UNREADABLE, 200)
-        assert len(stand_in.calls) == 1
-
-    @MANY
-    @given(body=st.binary(max_size=200))
-    def test_any_bytes(self, stand_in: KayranStandIn, kayran: Kayran, body: bytes) -> None:
-        """No body whatsoever raises anything but what is documented."""
-        stand_in.next("raw", raw=http(body))
-
-        assert unclear(outcome_of(kayran)) == (Obstacle.UNREADABLE, 200)
-
-    def test_packed(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """An answer that is packed although nobody asked for it is not unpacked."""
-        stand_in.next("gzip")
-
-        assert unclear(outcome_of(kayran)) == (Obstacle.UNREADABLE, 200)
-
-    def test_as_long_as_an_answer_may_be(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """An answer of 64 KiB is read."""
-        stand_in.next("oversize", size=64 * 1024)
-
-        kayran.update_mail_notify(SOME)
-
-    @pytest.mark.parametrize("size", [64 * 1024 + 1, 5_000_000])
-    def test_too_long(self, stand_in: KayranStandIn, kayran: Kayran, size: int) -> None:
-        """An answer of more than 64 KiB is no clear answer."""
-        stand_in.next("oversize", size=size)
-
-        assert unclear(outcome_of(kayran)) == (Obstacle.TOO_LONG, 200)
-
-    def test_in_chunks(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """An answer may come in chunks."""
-        body = json_answer(Error=0, Function=UPDATE, Data="Update")
-        chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
-        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-        stand_in.next("raw", raw=head + chunks + b"0\r\n\r\n")
-
-        kayran.update_mail_notify(SOME)
-
-        assert len(stand_in.calls) == 1
-
-    @pytest.mark.parametrize(
-        ("raw", "obstacle"),
-        [
-            (b"220 mail.example ESMTP\r\n", Obstacle.UNREADABLE),
-            (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n{}", Obstacle.UNREADABLE),
-            (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n{}", Obstacle.UNREADABLE),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nlots\r\n",
-                Obstacle.UNREADABLE,
-            ),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n{}", Obstacle.UNREADABLE),
-            (b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000, Obstacle.TOO_LONG),
-        ],
-        ids=["not HTTP", "headers", "a header", "chunks", "two lengths", "continue"],
-    )
-    def test_not_http(
-        self, stand_in: KayranStandIn, kayran: Kayran, raw: bytes, obstacle: Obstacle
-    ) -> None:
-        """What isn't HTTP, or never comes to an answer, is no clear answer, and not asked for again."""
-        stand_in.next("raw", raw=raw)
-
-        assert unclear(outcome_of(kayran))[0] is obstacle
-        assert len(stand_in.calls) == 1
-
-    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_the_key_goes_nowhere_else(
-        self, stand_in: KayranStandIn, kayran: Kayran, status: int
-    ) -> None:
-        """A redirect is not followed, and is no clear answer."""
-        with KayranStandIn(KEY) as elsewhere:
-            location = f"{elsewhere.url}/{UPDATE}"
-            stand_in.next("raw", raw=http(b"", status, Location=location), times=2)
-
-            assert unclear(outcome_of(kayran)) == (Obstacle.REDIRECTED, status)
-            assert unclear(outcome_of(kayran, within=1)) == (Obstacle.REDIRECTED, status)
-            assert elsewhere.connections == 0
-            assert len(stand_in.calls) == 2
-
-    @pytest.mark.parametrize("location", ["http://[", "//", "gopher://kayran", "http://\xff\x01"])
-    def test_a_redirect_to_nonsense(
-        self, stand_in: KayranStandIn, kayran: Kayran, location: str
-    ) -> None:
-        """Where a redirect points to isn't looked at."""
-        stand_in.next("raw", raw=http(b"", 307, Location=location))
-
-        assert unclear(outcome_of(kayran)) == (Obstacle.REDIRECTED, 307)
+    assert [outcome(kayran), outcome(kayran)] == [None, None]
+    assert "cookie" not in server.requests[1].headers
 
 
-class TestTryingAgain:
-    """What is worth another try, when it comes, and what is true of all tries together."""
+# What an answer says
 
-    @pytest.mark.parametrize("status", [429, 502, 503, 504])
-    def test_an_answer_that_may_pass(
-        self, stand_in: KayranStandIn, kayran: Kayran, status: int
-    ) -> None:
-        """A status that says to come back later is tried again, once the first call has ended."""
-        stand_in.next("raw", raw=http(b"<h1>Later</h1>", status))
 
-        kayran.update_mail_notify(SOME)
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        # Error 0 from the function that was called, whatever the HTTP status.
+        (says(), None),
+        (says(404), None),
+        (says(503), None),
+        (http(b"\xef\xbb\xbf" + YES), None),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2c\r\n%b\r\n0\r\n\r\n" % YES, None),
+        # Any other number, whatever function and HTTP status; what Kayran says is text.
+        (NO, REFUSED),
+        (says(401, error=-1, function="Login", data="No"), REFUSED),
+        (http(b'{"Error": 1}', 500), (Refused, "")),
+        (says(error=2, data={"why": "é"}), (Refused, '{"why": "é"}')),
+        (says(error=2, data="<!here>\r\nlines\x07\u202e\ud800"), (Refused, "<!here> lines")),
+        # Neither.
+        (http(b""), UNREADABLE),
+        (http(b"<h1>It works!</h1>"), UNREADABLE),
+        (http(b"[0]", 404), UNREADABLE),
+        (http(YES.replace(b"}", b', "Data": "\xff"}')), UNREADABLE),
+        (http(b"[" * 60_000), UNREADABLE),
+        (says(error="1"), UNREADABLE),
+        (says(error=False), UNREADABLE),
+        (says(error=None), UNREADABLE),
+        (says(function="GetUserProfile"), UNREADABLE),
+        (http(b'{"Error": 0, "Data": "Update"}'), UNREADABLE),
+        # Up to 64 KiB, unpacked where it comes packed.
+        (http(YES.ljust(ANSWER_LIMIT)), None),
+        (http(YES.ljust(ANSWER_LIMIT + 1)), TOO_LONG),
+        (http(gzip.compress(YES.ljust(ANSWER_LIMIT)), Content_Encoding="gzip"), None),
+        (http(gzip.compress(YES.ljust(9_999_999)), Content_Encoding="gzip"), TOO_LONG),
+        (http(YES, Content_Encoding="gzip"), UNREADABLE),
+        # What is no HTTP.
+        (b"220 mail.example ESMTP\r\n", UNREADABLE),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n{}", UNREADABLE),
+        # What is late.
+        (HANG, TIMED_OUT),
+        (slowly(says()), TIMED_OUT),
+        (slowly(says(), head=False), TIMED_OUT),
+        (slowly(says(), every=0.0001), None),
+    ],
+)
+def test_what_an_answer_says(server: Server, reply: Reply, expected: object) -> None:
+    """``Error`` is judged, then ``Function``, and nothing else; none of these is asked for again."""
+    server.replies.append(reply)
 
-        assert stand_in.flags["mailCompleted"]
-        assert len(stand_in.calls) == 2
-        assert not any(call.overlapped for call in stand_in.calls)
+    with client(server.url, Limits(answer=0.3)) as kayran:
+        assert outcome(kayran) == expected
+    assert len(server.requests) == 1
 
-    @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 500, 501])
-    def test_an_answer_that_will_not_pass(
-        self, stand_in: KayranStandIn, kayran: Kayran, status: int
-    ) -> None:
-        """Any other status is not tried again."""
-        stand_in.next("raw", raw=http(b"<h1>No</h1>", status, Retry_After="0"))
 
-        assert unclear(outcome_of(kayran)) == (Obstacle.UNREADABLE, status)
-        assert len(stand_in.calls) == 1
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("location", ["{elsewhere}/UpdateMailNotify", "http://[", "//"])
+def test_the_key_goes_nowhere_else(server: Server, status: int, location: str) -> None:
+    """A redirect is not followed, nor is the rest of it waited for, and it is no clear answer."""
+    with Server() as elsewhere, client(server.url) as kayran, Stopwatch() as watch:
+        to = location.format(elsewhere=elsewhere.url)
+        server.replies += [[http(b"", status, Location=to, Content_Length="9"), 60.0]] * 2
 
-    @pytest.mark.parametrize("answer", ["drop-before", "drop", "cut"])
-    def test_a_dropped_line(self, stand_in: KayranStandIn, kayran: Kayran, answer: str) -> None:
-        """A line that is dropped before, in or instead of an answer is tried again at once."""
-        stand_in.next(answer)
+        assert [outcome(kayran), outcome(kayran, within=1)] == [REDIRECTED, REDIRECTED]
 
-        kayran.update_mail_notify(SOME)
+    assert (len(server.requests), elsewhere.connections) == (2, 0)
+    assert watch.seconds < SLACK
 
-        first, second = stand_in.calls
-        assert stand_in.flags["mailCompleted"]
-        assert since(first, second) < SLACK
-        assert not any(call.overlapped for call in (first, second))
 
-    @pytest.mark.parametrize("answer", ["hang", "hang-applied", "drip-headers", "drip-body"])
-    def test_an_answer_that_is_late(self, stand_in: KayranStandIn, answer: str) -> None:
-        """A call without a whole answer in time is not tried again: it may be running still."""
-        stand_in.next(answer)
+@pytest.mark.parametrize(
+    ("reports", "known"),
+    [
+        ({"onStop": "True", "onDelete": "False"}, {"mailStop": True, "mailDelete": False}),
+        (
+            {"onCompleted": "True", "onResume": "False"},
+            {"mailCompleted": True, "mailUnpause": False},
+        ),
+        ({"onComplete": "True", "onCompleted": "False"}, {}),
+        ({"onComplete": "True", "onCompleted": "True"}, {"mailCompleted": True}),
+        ({"onComplete": "True", "onCompleted": None}, {}),
+        ({"onStop": True, "onDelete": "true", "onAborted": "on", "onPause": [], "on": "True"}, {}),
+        (None, {}),
+        (["onStop"], {}),
+    ],
+)
+def test_the_flags(
+    server: Server, kayran: Kayran, reports: object, known: dict[str, bool | None]
+) -> None:
+    """Known is what every key of a notification says alike with ``"True"`` or ``"False"``."""
+    server.replies.append(profile({"emailNotifications": reports}))
 
-        with client(stand_in.url, Limits(answer=0.15, pause=0.01)) as kayran:
-            error = outcome_of(kayran)
+    assert kayran.get_user_profile(1).flags == Flags.of(known)
 
-        assert unclear(error) == (Obstacle.TIMED_OUT, None)
-        assert len(stand_in.calls) == 1
 
-    def test_pauses_grow(self, stand_in: KayranStandIn) -> None:
-        """Each pause is about twice the one before, up to the longest."""
-        stand_in.next("502", times=5)
-        limits = Limits(pause=0.05, longest_pause=0.2)
+@pytest.mark.parametrize("email", ["sam@example.com", "", "\u200b", 7, []])
+def test_the_address(server: Server, kayran: Kayran, email: object) -> None:
+    """An address is a text in which something can be seen."""
+    server.replies.append(profile({"email": email}))
 
-        with client(stand_in.url, limits) as kayran:
-            error = outcome_of(kayran)
+    expected = email if email == "sam@example.com" else None
+    assert kayran.get_user_profile(1).mailbox == expected
 
-        calls = stand_in.calls
-        pauses = [since(one, next_one) for one, next_one in pairwise(calls)]
-        assert unclear(error) == (Obstacle.UNREADABLE, 502)
-        assert len(calls) == 5
-        for pause, least in zip(pauses, [0.05, 0.1, 0.2, 0.2], strict=True):
-            assert least <= pause < least + SLACK
 
-    def test_the_pause_that_is_asked_for(self, stand_in: KayranStandIn) -> None:
-        """``Retry-After`` is waited for."""
-        stand_in.next("503-once", retry_after=1)
+@pytest.mark.parametrize("data", [None, "Profile", [], 0])
+def test_no_profile(server: Server, kayran: Kayran, data: object) -> None:
+    """An answer that holds no profile is no clear answer."""
+    server.replies.append(profile(data))
 
-        with client(stand_in.url, Limits(pause=0.01)) as kayran:
-            kayran.update_mail_notify(SOME)
+    assert outcome(kayran, within=1) == UNREADABLE
 
-        assert 1.0 <= since(*stand_in.calls) < 1.0 + SLACK
 
-    @pytest.mark.parametrize(
-        "retry_after", [1, 3600, "9" * 40, "Fri, 31 Dec 9999 23:59:59 GMT"], ids=str
-    )
-    def test_a_pause_that_is_too_long(
-        self, stand_in: KayranStandIn, kayran: Kayran, retry_after: int | str
-    ) -> None:
-        """Where ``Retry-After`` asks for more than the longest pause, the answer stands."""
-        stand_in.next("503-once", retry_after=retry_after)
+# Trying again
 
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ([http(b"", 429)], None),
+        ([http(b"", 502)], None),
+        ([http(b"", 503)], None),
+        ([http(b"", 504)], None),
+        ([b""], None),
+        ([CUT], None),
+        ([says(503, error=1)], None),
+        ([http(b"", 503, Retry_After="soon")], None),
+        ([http(b"", 503, Retry_After="9" * 5000)], None),
+        # A try without a clear answer may have been applied.
+        ([b"", NO], DROPPED),
+        ([says(503, error=1, data="No"), b"", b"", b""], DROPPED),
+        ([b"", LATER, http(b"")], UNREADABLE),
+        ([says(429, error=1, data="No")] * 4, REFUSED),
+    ],
+)
+def test_several_tries(
+    server: Server, kayran: Kayran, replies: list[Reply], expected: object
+) -> None:
+    """Dropped lines and busy answers are tried again, and the truth is that of all tries together."""
+    for within in (None, 1):
+        server.requests, server.replies = [], deque(replies)
+
+        assert outcome(kayran, within) == expected
+        assert len(server.requests) == len(replies) + (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [(b"", DROPPED), (LATER, UNREADABLE), (http(NO.partition(b"\r\n\r\n")[2], 503), REFUSED)],
+)
+def test_gone_after_the_first_try(reply: bytes, expected: object) -> None:
+    """A connection that is refused later says nothing about a try that was sent."""
+    with Server([reply, 0.0], lives=1) as server, client(server.url) as kayran:
+        assert outcome(kayran) == expected
+
+
+def test_the_pauses(server: Server) -> None:
+    """The pauses are as given; after the last of them comes no other try."""
+    server.replies.extend([LATER] * 9)
+
+    with client(server.url, Limits(pauses=(0.05, 0.1, 0.15))) as kayran:
+        assert outcome(kayran) == UNREADABLE
+    for pause, least in zip(server.pauses(), (0.05, 0.1, 0.15), strict=True):
+        assert least <= pause < least + SLACK
+
+
+def test_no_try_begins_late(server: Server) -> None:
+    """In the second half of a call's time no try begins."""
+    server.replies.extend([LATER] * 99)
+
+    with client(server.url, Limits(total=0.4, pauses=(0.05,) * 99)) as kayran:
+        assert outcome(kayran) == UNREADABLE
+    assert 2 <= len(server.requests) <= 5
+
+
+def test_the_pause_that_is_asked_for(server: Server) -> None:
+    """``Retry-After`` is waited for."""
+    server.replies.append(http(b"", 503, Retry_After="1"))
+
+    with client(server.url, Limits()) as kayran:
+        assert outcome(kayran) is None
+    assert 1.0 <= server.pauses()[0] < 1.0 + SLACK
+
+
+@pytest.mark.parametrize("seconds", [LONGEST_RETRY_AFTER + 1, 3600])
+def test_a_pause_that_is_too_long(server: Server, seconds: int) -> None:
+    """Where ``Retry-After`` asks for more than 5 s, the answer stands."""
+    server.replies.append(http(b"", 503, Retry_After=str(seconds)))
+
+    with client(server.url, Limits(total=9999)) as kayran:
+        assert outcome(kayran) == UNREADABLE
+
+
+# Sent, or not
+
+
+@pytest.mark.parametrize("url", [NOBODY, "https://kayran.invalid"])
+def test_no_connection(url: str) -> None:
+    """Where the connection is refused, or nobody knows the name, nothing was sent."""
+    with client(url) as kayran:
+        assert [outcome(kayran), outcome(kayran, within=1)] == [UNREACHABLE, UNREACHABLE]
+
+
+@pytest.mark.parametrize(("name", "known"), [("127.0.0.1", False), ("kayran.example", True)])
+def test_a_wrong_certificate(trusted: dict[str, str], name: str, known: bool) -> None:
+    """A certificate of nobody's, or for another name, ends the call at once."""
+    environ = trusted if known else {}
+    with Server(tls=certificate(name)) as server, client(server.url, environ=environ) as kayran:
+        assert outcome(kayran) == UNTRUSTED
+
+    assert (server.connections, server.requests) == (1, [])
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_no_answer_to_connecting(
+    scheme: str, silent: tuple[str, int], trusted: dict[str, str]
+) -> None:
+    """A connection without an answer, or a handshake, is none, and nobody waits for it any longer."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = silent[1] if scheme == "http" else mute.getsockname()[1]
+        url, limits = f"{scheme}://127.0.0.1:{port}", Limits(connect=0.1, pauses=(0.01,))
+        with client(url, limits, environ=trusted) as kayran, Stopwatch() as watch:
+            assert [outcome(kayran), outcome(kayran, within=0.1)] == [UNREACHABLE, UNREACHABLE]
+
+    assert 0.2 <= watch.seconds < 0.3 + SLACK
+
+
+def test_a_name_that_is_looked_up_too_late(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look-up of a name keeps nobody waiting, and what comes of it sends nothing."""
+    look_up, enough = socket.getaddrinfo, threading.Event()
+
+    def slow(*arguments: Any, **named: Any) -> Any:
+        enough.wait(10)
+        return look_up(*arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    limits = Limits(answer=0.1, total=0.1)
+    with client(f"http://localhost:{server.port}", limits, threads=2) as kayran:
         with Stopwatch() as watch:
-            error = outcome_of(kayran)
+            assert [outcome(kayran), outcome(kayran, within=0.1)] == [UNREACHABLE, UNREACHABLE]
+        enough.set()
+        while server.connections < 2:
+            pass
+        assert outcome(kayran) is None
 
-        assert unclear(error) == (Obstacle.UNREADABLE, 503)
-        assert len(stand_in.calls) == 1
-        assert watch.seconds < SLACK
+    assert 0.2 <= watch.seconds < 0.2 + SLACK
+    assert len(server.requests) == 1
 
-    @pytest.mark.parametrize(
-        "retry_after",
-        [
-            "",
-            "soon",
-            "-1",
-            "0",
-            "1, 2",
-            "Fri, 31 Dec 1999 23:59:59 GMT",
-            "Fri, 31 Dec 99999 23:59:59 GMT",
-            pytest.param("9" * 5000, id="5000 digits"),
-        ],
-    )
-    def test_a_pause_that_makes_no_sense(
-        self, stand_in: KayranStandIn, kayran: Kayran, retry_after: str
-    ) -> None:
-        """A ``Retry-After`` that is no time to come means the usual pause."""
-        stand_in.next("503-once", retry_after=retry_after)
 
-        kayran.update_mail_notify(SOME)
+def test_an_address_that_does_not_answer(
+    server: Server, silent: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several addresses, a silent one leaves time for the next, even in reading."""
+    there = [socket.getaddrinfo(*one)[0] for one in (silent, ("127.0.0.1", server.port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: there)
 
-        assert QUICK.pause <= since(*stand_in.calls) < QUICK.pause + SLACK
+    with client("http://localhost") as kayran:
+        assert outcome(kayran, within=0.4) is None
 
-    def test_no_try_begins_late(self, stand_in: KayranStandIn) -> None:
-        """No try begins later than allowed, and the last answer counts."""
-        stand_in.next("502", times=100)
-        limits = Limits(last_start=0.3, tries=100, pause=0.02, longest_pause=0.05)
 
-        with client(stand_in.url, limits) as kayran:
-            error = outcome_of(kayran)
+def test_no_thread_is_free(server: Server) -> None:
+    """A request that no thread gets to in time is never made."""
+    server.replies.append([0.3, b""])
+    with client(server.url, threads=1) as kayran, ThreadPoolExecutor() as threads:
+        first = threads.submit(outcome, kayran, 0.2)
+        while not server.requests:
+            pass
+        assert outcome(kayran, within=0.1) == UNREACHABLE
+        assert first.result() == TIMED_OUT
+        assert outcome(kayran) is None
 
-        calls = stand_in.calls
-        assert unclear(error) == (Obstacle.UNREADABLE, 502)
-        assert 2 < len(calls) < 30
-        assert calls[-1].began - calls[0].began < 0.3 + SLACK
+    assert server.connections == 2
+    assert [request.line.split()[1] for request in server.requests] == [
+        "/GetUserProfile",
+        f"/{UPDATE}",
+    ]
 
-    def test_a_no_at_last(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """An answer that is tried in vain is judged like any other."""
-        body = json_answer(Error=1, Function=UPDATE, Data="Too many requests")
-        stand_in.next("raw", raw=http(body, 429), times=5)
 
-        with pytest.raises(Refused) as refused:
+def test_a_thread_is_free_again(server: Server) -> None:
+    """An answer that nobody waits for any more takes up no thread."""
+    server.replies.append(slowly(profile({"email": "x" * 999}), head=False))
+    with client(server.url, threads=1) as kayran:
+        assert [outcome(kayran, within=0.1), outcome(kayran)] == [TIMED_OUT, None]
+
+
+def test_tls_that_fails_after_the_request(trusted: dict[str, str]) -> None:
+    """Where TLS fails only once the request is out, it may have arrived."""
+    with Server(tls=certificate()) as server, client(server.url, environ=trusted) as kayran:
+        server.replies.extend([["no TLS"]] * 9)
+        assert outcome(kayran) == DROPPED
+
+
+# Behind a proxy
+
+
+@pytest.fixture
+def behind(server: Server, trusted: dict[str, str]) -> Iterator[Kayran]:
+    """A client for which the server is the proxy on the way to Kayran."""
+    environ = {**trusted, "HTTPS_PROXY": f"http://user:made-up@127.0.0.1:{server.port}"}
+    with client("https://kayran.example", environ=environ) as kayran:
+        yield kayran
+
+
+@pytest.mark.parametrize(("name", "expected"), [("kayran.example", None), ("other", UNTRUSTED)])
+def test_through_a_proxy(server: Server, behind: Kayran, name: str, expected: object) -> None:
+    """Calls go through one tunnel, inside which the certificate has to be Kayran's own."""
+    with Server(tls=certificate(name)) as kayrans:
+        server.tunnel_to = kayrans.port
+        assert [outcome(behind), outcome(behind)] == [expected, expected]
+
+    assert (server.connections, len(kayrans.requests)) == ((2, 0) if expected else (1, 2))
+    assert server.requests[0].line.startswith("CONNECT kayran.example:443 ")
+
+
+@pytest.mark.parametrize("reply", [http(b"", 403), http(b"", 407), b"SSH-2.0-OpenSSH\r\n", b""])
+def test_turned_away_by_a_proxy(server: Server, behind: Kayran, reply: bytes) -> None:
+    """What a proxy doesn't let through was not sent, and is tried again."""
+    server.replies.extend([reply] * 9)
+
+    assert outcome(behind) == UNREACHABLE
+    assert len(server.requests) == len(QUICK.pauses) + 1
+
+
+# Too late
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(
+    "replies",
+    [[HANG], [slowly(profile({}), head=False)], [[0.15, CUT, 60.0]], [LATER, slowly(profile({}))]],
+    ids=["hang", "body", "stall", "busy first"],
+)
+def test_reading_ends_in_time(trusted: dict[str, str], replies: list[Reply], tls: bool) -> None:
+    """Reading ends when it was to end, however the answer comes."""
+    with (
+        Server(*replies, tls=certificate() if tls else None) as server,
+        client(server.url, environ=trusted) as kayran,
+        Stopwatch() as watch,
+    ):
+        assert outcome(kayran, within=0.2) == TIMED_OUT
+
+    assert 0.2 <= watch.seconds < 0.2 + SLACK
+
+
+@pytest.mark.parametrize("replies", [[b"", CUT, HANG], [[0.2, b""], HANG]])
+def test_an_update_ends_in_time(server: Server, replies: list[Reply]) -> None:
+    """However bad it gets, an update ends within its time, which is 20 s."""
+    server.replies.extend(replies)
+    limits = Limits(answer=0.3, total=0.6, pauses=(0.02,) * 4)
+
+    with client(server.url, limits) as kayran, Stopwatch() as watch:
+        assert outcome(kayran) == TIMED_OUT
+    assert watch.seconds < 0.6 + SLACK
+    assert Limits().total == 20
+
+
+# Connections
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_one_connection(trusted: dict[str, str], tls: bool) -> None:
+    """Call after call goes over one connection, after whatever answer, as long as it was whole."""
+    html = http(b"<h1>No</h1>", 500, Connection="keep-alive")
+    context = certificate() if tls else None
+    with Server(tls=context) as server, client(server.url, environ=trusted) as kayran:
+        for reply in (says(), NO, html, says(function="Other")):
+            server.replies.append(reply)
+            outcome(kayran)
+            outcome(kayran, within=1)
+
+    assert (server.connections, len(server.requests)) == (1, 8)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Location": "/"}])
+def test_an_answer_not_read_to_its_end(
+    server: Server, kayran: Kayran, headers: dict[str, str]
+) -> None:
+    """What is left of one answer is not taken for the next."""
+    server.replies.append(http(b"x" * 99_000, 307, Connection="keep-alive", **headers))
+
+    assert [outcome(kayran), outcome(kayran)] == [REDIRECTED if headers else TOO_LONG, None]
+    assert server.connections == 2
+
+
+def test_idle_for_too_long(server: Server) -> None:
+    """A connection that lay idle for too long is not used again."""
+    with client(server.url, Limits(idle=0)) as kayran:
+        assert [outcome(kayran), outcome(kayran)] == [None, None]
+
+    assert server.connections == 2
+
+
+# The key
+
+
+@pytest.mark.parametrize("between", ["", "\u200b", "\n", "\ufe0f", "\u034f \u3164"], ids=ascii)
+def test_the_key_is_masked(server: Server, kayran: Kayran, between: str) -> None:
+    """The key is masked in a reason and in an address, whatever stands between its letters unseen."""
+    key = between.join(KEY)
+    server.replies += [says(error=1, data=f"The key {key} is bad"), profile({"email": f"{key}@b"})]
+
+    assert outcome(kayran) == (Refused, "The key … is bad")
+    assert kayran.get_user_profile(1).mailbox == "…@b"
+
+
+@pytest.mark.parametrize(
+    "reply", [says(), NO, http(b"no"), b"", HANG, CUT, http(b"", 307, Location="/")]
+)
+def test_no_key_in_a_log_or_an_error(
+    server: Server, caplog: pytest.LogCaptureFixture, reply: Reply
+) -> None:
+    """However a call ends: no log line and no error text, causes included, has the key."""
+    server.replies.extend([reply] * 9)
+    said: list[object] = []
+    with (
+        caplog.at_level(logging.DEBUG),
+        client(server.url, Limits(answer=0.1, total=0.3)) as kayran,
+    ):
+        try:
             kayran.update_mail_notify(SOME)
-
-        assert refused.value.reason == "Too many requests"
-        assert len(stand_in.calls) == 5
-
-    def test_nobody_there(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """Where every connection is refused, nothing was sent."""
-        stand_in.refuse_connections()
-
-        with Stopwatch() as watch, pytest.raises(NotSent) as not_sent:
-            kayran.update_mail_notify(SOME)
-
-        assert not_sent.value.obstacle is Obstacle.UNREACHABLE
-        assert watch.seconds >= QUICK.pause * (2 + 4 + 8)
-
-    def test_back_in_time(self, stand_in: KayranStandIn) -> None:
-        """A server that comes back between two tries gets the call."""
-        stand_in.refuse_connections()
-        back = threading.Timer(0.2, stand_in.clear)
-
-        with client(stand_in.url, Limits(pause=0.1)) as kayran:
-            back.start()
-            kayran.update_mail_notify(SOME)
-            back.join()
-
-        assert stand_in.flags["mailCompleted"]
-
-    @pytest.mark.parametrize("status", [429, 502, 503, 504])
-    def test_gone_after_the_first_try(self, status: int) -> None:
-        """Where an earlier try was sent, a refused connection doesn't mean that nothing was."""
-        with answers_once(http(b"<h1>Later</h1>", status)) as url, client(url) as kayran:
-            error = outcome_of(kayran)
-
-        assert unclear(error) == (Obstacle.UNREADABLE, status)
-        assert isinstance(error, NoClearAnswer)
-        assert isinstance(error.__cause__, NotSent)
-
-    @pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
-    @pytest.mark.parametrize("within", [None, 1])
-    def test_gone_after_a_dropped_line(self, raw: bytes, within: float | None) -> None:
-        """Where a line was dropped, a refused connection doesn't mean that nothing was sent."""
-        with answers_once(raw) as url, client(url) as kayran:
-            error = outcome_of(kayran, within)
-
-        assert unclear(error) == (Obstacle.DROPPED, None)
-
-    def test_gone_after_a_no(self) -> None:
-        """Where Kayran said no to what was sent and then went, it is a no."""
-        body = json_answer(Error=1, Function=UPDATE, Data="Too many requests")
-        with answers_once(http(body, 429)) as url, client(url) as kayran:
-            error = outcome_of(kayran)
-
-        assert isinstance(error, Refused)
-        assert error.reason == "Too many requests"
-
-    @pytest.mark.parametrize("answer", ["drop", "cut", "502"])
-    def test_a_no_after_what_may_have_been_applied(
-        self, stand_in: KayranStandIn, kayran: Kayran, answer: str
-    ) -> None:
-        """A no to a second try says nothing about the first, and is kept as the cause."""
-        stand_in.next(answer)
-        stand_in.next("refuse", reason="Wait a second between two calls")
-
-        error = outcome_of(kayran)
-
-        assert isinstance(error, NoClearAnswer)
-        assert isinstance(error.__cause__, Refused)
-        assert error.__cause__.reason == "Wait a second between two calls"
-
-    def test_a_yes_settles_everything(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """A yes to the last try is a yes, whatever became of the others."""
-        for answer in ("drop-before", "502", "cut", "429"):
-            stand_in.next(answer, retry_after=None)
-
-        kayran.update_mail_notify(SOME)
-
-        assert len(stand_in.calls) == 5
-
-
-def since(one: Call, other: Call) -> float:
-    """Seconds from the end of one call to the beginning of another."""
-    assert one.ended is not None
-    return other.began - one.ended
-
-
-class TestReadingBack:
-    """What is made of ``GetUserProfile``."""
-
-    def test_the_six(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """The six documented keys are read, the other three are not known."""
-        stand_in.set_flag("mailStop", True)
-        stand_in.set_flag("mailCompleted", True)
-
-        profile = kayran.get_user_profile(1)
-
-        assert profile.email == stand_in.email
-        assert dict(profile.flags) == {
-            "mailQueue": False,
-            "mailSchedule": False,
-            "mailPause": None,
-            "mailUnpause": None,
-            "mailStatus": False,
-            "mailCompleted": None,
-            "mailStop": True,
-            "mailAborted": False,
-            "mailDelete": False,
-        }
-
-    @pytest.mark.parametrize(
-        "extra",
-        [("onComplete", "onPause", "onUnpause"), ("onCompleted", "onPause", "onResume")],
-        ids=" ".join,
-    )
-    @pytest.mark.parametrize("on", [True, False])
-    def test_all_nine(
-        self, stand_in: KayranStandIn, kayran: Kayran, extra: tuple[str, ...], on: bool
-    ) -> None:
-        """A server that reports the other three, too, is believed, under any of their names."""
-        stand_in.reports.update(extra)
-        for name in PARAMETERS:
-            stand_in.set_flag(name, on)
-
-        profile = kayran.get_user_profile(1)
-
-        assert profile.flags == Flags.of(dict.fromkeys(PARAMETERS, on))
-
-    def test_two_names_that_disagree(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """Where two keys for the same notification contradict each other, it is not known."""
-        stand_in.reported_as = {"onComplete": "True", "onCompleted": "False"}
-
-        assert kayran.get_user_profile(1).flags["mailCompleted"] is None
-
-    @pytest.mark.parametrize(
-        "value", [True, False, "true", "FALSE", "on", "", " True", 1, 0, None, [], {"is": "True"}]
-    )
-    def test_an_unreadable_value(
-        self, stand_in: KayranStandIn, kayran: Kayran, value: object
-    ) -> None:
-        """Anything but the strings ``True`` and ``False`` means not known, and not off."""
-        stand_in.reported_as = {"onStop": value}
-
-        assert kayran.get_user_profile(1).flags["mailStop"] is None
-
-    @MANY
-    @given(
-        reports=st.dictionaries(
-            st.sampled_from([key for one in NOTIFICATIONS for key in one.read_back])
-            | st.text(max_size=5),
-            st.sampled_from(["True", "False", "true", None, True, 1, []]) | st.text(max_size=5),
-        )
-    )
-    def test_any_report(
-        self, stand_in: KayranStandIn, kayran: Kayran, reports: dict[str, object]
-    ) -> None:
-        """Known is exactly what every key that is there says readably and alike."""
-        stand_in.reports.clear()
-        stand_in.reported_as = reports
-
-        flags = kayran.get_user_profile(1).flags
-
-        for one in NOTIFICATIONS:
-            said = [reports[key] for key in one.read_back if key in reports]
-            known = bool(said) and said in (["True"] * len(said), ["False"] * len(said))
-            assert flags[one.parameter] is (said[0] == "True" if known else None)
-
-    @pytest.mark.parametrize(
-        "data",
-        [
-            {"email": "a@b.c"},
-            {"email": "a@b.c", "emailNotifications": None},
-            {"email": "a@b.c", "emailNotifications": "True"},
-            {"email": "a@b.c", "emailNotifications": ["onStop"]},
-            {"email": "a@b.c", "emailNotifications": {}},
-        ],
-    )
-    def test_nothing_reported(
-        self, stand_in: KayranStandIn, kayran: Kayran, data: dict[str, object]
-    ) -> None:
-        """A profile without readable notifications is a profile of which nothing is known."""
-        stand_in.next("raw", raw=http(json_answer(Error=0, Function=PROFILE, Data=data)))
-
-        assert kayran.get_user_profile(1) == Profile("a@b.c", Flags.unknown())
-
-    @pytest.mark.parametrize("email", [None, "", 7, ["a@b.c"], {}])
-    def test_no_address(self, stand_in: KayranStandIn, kayran: Kayran, email: object) -> None:
-        """An address that is no text is none."""
-        body = json_answer(Error=0, Function=PROFILE, Data={"email": email})
-        stand_in.next("raw", raw=http(body))
-
-        assert kayran.get_user_profile(1).email is None
-
-    @pytest.mark.parametrize("data", [None, "Profile", [], 0])
-    def test_no_profile(self, stand_in: KayranStandIn, kayran: Kayran, data: object) -> None:
-        """An answer that holds no profile is no clear answer."""
-        stand_in.next("raw", raw=http(json_answer(Error=0, Function=PROFILE, Data=data)))
-
-        assert unclear(outcome_of(kayran, within=1))[0] is Obstacle.UNREADABLE
-
-    @pytest.mark.parametrize("answer", ["429", "502", "503-once", "504", "500", "html"])
-    def test_one_try(self, stand_in: KayranStandIn, kayran: Kayran, answer: str) -> None:
-        """Reading is not tried again when Kayran answers that it can't."""
-        stand_in.next(answer)
-
-        with Stopwatch() as watch:
-            error = outcome_of(kayran, within=1)
-
-        assert unclear(error)[0] is Obstacle.UNREADABLE
-        assert len(stand_in.calls) == 1
-        assert watch.seconds < SLACK
-
-    def test_a_stale_line(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """A dropped line is tried once more, at once."""
-        stand_in.next("drop-before")
-
-        assert kayran.get_user_profile(1).email == stand_in.email
-        assert since(*stand_in.calls) < SLACK
-
-    def test_no_third_try(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """A line that is dropped twice is given up."""
-        stand_in.next("drop-before", times=2)
-
-        assert unclear(outcome_of(kayran, within=1))[0] is Obstacle.DROPPED
-        assert len(stand_in.calls) == 2
-
-    def test_a_no(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """A no to reading is a no, even after a dropped line: nothing can have been applied."""
-        stand_in.next("drop-before")
-        stand_in.next("refuse", reason="Not valid token")
-
-        with pytest.raises(Refused) as refused:
-            kayran.get_user_profile(1)
-
-        assert refused.value.reason == "Not valid token"
-
-    def test_nobody_there(self, stand_in: KayranStandIn, kayran: Kayran) -> None:
-        """Where nobody listens, that is known at once."""
-        stand_in.refuse_connections()
-
-        with Stopwatch() as watch, pytest.raises(NotSent):
-            kayran.get_user_profile(1)
-
-        assert watch.seconds < SLACK
-
-    def test_the_documented_keys_are_the_stand_ins(self) -> None:
-        """What the stand-in reports by default is what the documented notifications are read by."""
-        assert {one.read_back[0] for one in NOTIFICATIONS} >= DOCUMENTED_REPORTS
-
-
-class TestSecrets:
-    """The key is in the body of every call, and nowhere else."""
-
-    def test_the_client_keeps_it_to_itself(self, kayran: Kayran, stand_in: KayranStandIn) -> None:
-        """A client prints as where it calls."""
-        assert repr(kayran) == f"<Kayran at {stand_in.url}>"
-
-    @pytest.mark.parametrize("answer", sorted(set(ANSWERS) - {"raw"}))
-    def test_no_key_in_a_log_or_an_error(
-        self,
-        stand_in: KayranStandIn,
-        caplog: pytest.LogCaptureFixture,
-        answer: str,
-    ) -> None:
-        """However a call ends: no log line and no error text, causes included, has the key."""
-        texts: list[str] = []
-        limits = Limits(answer=0.1, pause=0.01, tries=2)
-        with caplog.at_level(logging.DEBUG), client(stand_in.url, limits) as kayran:
-            for within in (None, 0.1):
-                stand_in.clear()
-                stand_in.next(answer, retry_after=None)
-                error: object = outcome_of(kayran, within)
-                while isinstance(error, BaseException):
-                    texts += [str(error), repr(error)]
-                    error = error.__cause__ or error.__context__
-
-        assert KEY not in caplog.text
-        assert not [text for text in texts if KEY in text]
-
-    def test_what_is_logged(
-        self, stand_in: KayranStandIn, kayran: Kayran, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """A call is one line: the function, how it ended, how long it took; and one for each retry."""
-        stand_in.next("502")
-        stand_in.next("refuse", reason="Not valid token")
-        with caplog.at_level(logging.INFO, "bot.kayran"):
-            outcome_of(kayran)
-            outcome_of(kayran, within=1)
-
-        again, update, profile = [record.getMessage() for record in caplog.records]
-        assert again.startswith("UpdateMailNotify: unreadable, HTTP 502; another try in 0.0 s")
-        assert update.startswith("UpdateMailNotify: unreadable, HTTP 502 after 0.")
-        assert profile.startswith("GetUserProfile: done after 0.")
-
-
-def test_limits() -> None:
-    """The worst case is under the 30 s that a whole attempt may take, reading back included."""
-    assert Limits().worst == 20.0
-    assert Limits(connect=1, answer=2, last_start=4).worst == 7
-
-
-def test_the_limit_of_an_answer() -> None:
-    """It is 64 KiB."""
-    assert ANSWER_LIMIT == 65536
+        except KayranError as raised:
+            error: BaseException | None = raised
+            while error is not None:
+                said += [str(error), repr(error)]
+                error = error.__context__
+
+    assert KEY not in f"{caplog.text} {said} {kayran!r}"
+
+
+def test_what_is_logged(server: Server, kayran: Kayran, caplog: pytest.LogCaptureFixture) -> None:
+    """A call is one line: the function, how it ended, how long it took."""
+    server.replies.extend([b"", NO])
+    with caplog.at_level(logging.INFO, "bot.kayran"):
+        outcome(kayran)
+        outcome(kayran, within=1)
+
+    update, reading = [record.getMessage() for record in caplog.records]
+    assert update.startswith("UpdateMailNotify: dropped after 0.")
+    assert reading.startswith("GetUserProfile: done after 0.")

@@ -1,17 +1,21 @@
-"""The command line and the doors, as processes: what they print and how they end."""
+"""The command line, as processes: what they print and how they end."""
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from tests.odd_answers import refuse
 from tests.stage import KEY, stage
+from tests.standins import Fault
 
 ROOT = Path(__file__).parents[1]
 SECRETS = ("xoxp-wrong-kind-of-token", "made-up-signing-secret", "made-up-kayran-key")
@@ -33,28 +37,26 @@ def run(
     )
 
 
-GUNICORN = ("-m", "gunicorn", "--config", "python:bot.gunicorn", "bot.wsgi:create_app()")
-DOORS = [
+ENTRY_POINTS = [
     pytest.param(("-m", "bot"), id="python -m bot"),
-    pytest.param(GUNICORN, id="gunicorn"),
-    pytest.param(("-m", "bot", "history"), id="python -m bot history"),
+    pytest.param(("-c", "from bot.wsgi import create_app; create_app()"), id="bot.wsgi"),
 ]
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_nothing_set(door: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_nothing_set(entry_point: tuple[str, ...], tmp_path: Path) -> None:
     """With nothing set it ends with status 2, names each variable, and says how to try it."""
-    ended = run(*door, environ={}, folder=tmp_path)
+    ended = run(*entry_point, environ={}, folder=tmp_path)
 
     assert ended.returncode == 2
-    for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "KAYRAN_API_KEY"):
+    for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "KAYRAN_API_KEY"):
         assert name in ended.stderr
     assert "python -m bot sandbox" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_everything_wrong_at_once(door: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_everything_wrong_at_once(entry_point: tuple[str, ...], tmp_path: Path) -> None:
     """Every fault is in one message, and no secret is."""
     wrong = {
         "SLACK_BOT_TOKEN": SECRETS[0],
@@ -66,7 +68,7 @@ def test_everything_wrong_at_once(door: tuple[str, ...], tmp_path: Path) -> None
         "PORT": "70000",
         "LOG_LEVEL": "LOUD",
     }
-    ended = run(*door, environ=wrong, folder=tmp_path)
+    ended = run(*entry_point, environ=wrong, folder=tmp_path)
 
     assert ended.returncode == 2
     for name in wrong.keys() - {"SLACK_SIGNING_SECRET", "KAYRAN_API_KEY"}:
@@ -76,10 +78,10 @@ def test_everything_wrong_at_once(door: tuple[str, ...], tmp_path: Path) -> None
     assert "Traceback" not in ended.stderr
 
 
-def test_gunicorn_without_a_signing_secret(environ: dict[str, str], tmp_path: Path) -> None:
+def test_http_without_a_signing_secret(environ: dict[str, str], tmp_path: Path) -> None:
     """What is enough for Socket Mode is not for HTTP, and that is said before anything is served."""
     enough = {**environ, "SLACK_APP_TOKEN": "xapp-made-up", "SLACK_SIGNING_SECRET": ""}
-    ended = run(*GUNICORN, environ=enough, folder=tmp_path)
+    ended = run("-m", "bot", "serve", "--http", environ=enough, folder=tmp_path)
 
     assert ended.returncode == 2
     assert "SLACK_SIGNING_SECRET is missing" in ended.stderr
@@ -87,10 +89,35 @@ def test_gunicorn_without_a_signing_secret(environ: dict[str, str], tmp_path: Pa
     assert "Traceback" not in ended.stderr
 
 
+def test_the_environment_libraries_find(environ: dict[str, str], tmp_path: Path) -> None:
+    """What the settings do not name is out of libraries' sight, but for what libpq is told."""
+    bundle = DEFAULT_CA_BUNDLE_PATH
+    steering = {
+        "SLACK_CLIENT_ID": "1.2",
+        "SLACK_CLIENT_SECRET": "made-up",
+        "SSLKEYLOGFILE": "keys",
+        "WEBSOCKET_CLIENT_CA_BUNDLE": "/no",
+        "SSL_CERT_DIR": "/no",
+        "SSL_CERT_FILE": "",
+        "https_proxy": "http://p:1",
+        "NO_PROXY": "*",
+    }
+    look = "import os; from bot import entry; entry.read_settings(os.environ); print(*os.environ.items())"
+    kept = {**environ, "PGAPPNAME": "x"}
+    ended = run("-c", look, environ={**kept, **steering}, folder=tmp_path)
+    trusting = {**kept, "REQUESTS_CA_BUNDLE": bundle, "SSL_CERT_FILE": "/no"}
+    trusted = run("-c", look, environ=trusting, folder=tmp_path)
+
+    assert [name for name in steering if f"'{name}'" in ended.stdout] == []
+    assert [name for name in kept if f"'{name}'" not in ended.stdout] == []
+    assert f"('SSL_CERT_FILE', '{bundle}')" in trusted.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("dance",),
+        ("--http",),
         ("sandbox", "--port", "none"),
         ("sandbox", "--port", "70000"),
         ("history", "--limit", "0"),
@@ -108,15 +135,14 @@ def test_usage(arguments: tuple[str, ...], tmp_path: Path) -> None:
 
 def test_dotenv_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     """What stands in .env counts, and what is in the environment counts more."""
-    (tmp_path / ".env").write_text(
-        "SLACK_BOT_TOKEN=xoxb-from-the-file\nSLACK_SIGNING_SECRET=from-the-file\n"
-        "KAYRAN_API_KEY=from-the-file\nPORT=nonsense\n"
-    )
+    (tmp_path / ".env").write_text("DATABASE_URL=nonsense\n")
+    elsewhere = {"DATABASE_URL": f"sqlite:///{tmp_path}/none.db"}
     from_file = run("-m", "bot", "history", environ={}, folder=tmp_path)
-    overruled = run("-m", "bot", "history", environ={"PORT": "3000"}, folder=tmp_path)
+    overruled = run("-m", "bot", "history", environ=elsewhere, folder=tmp_path)
 
-    assert (from_file.returncode, "PORT" in from_file.stderr) == (2, True)
-    assert (overruled.returncode, overruled.stderr) == (0, "")
+    assert (from_file.returncode, "DATABASE_URL" in from_file.stderr) == (2, True)
+    assert (overruled.returncode, "no record at" in overruled.stderr) == (1, True)
+    assert not (tmp_path / "none.db").exists()
 
 
 def test_a_token_slack_does_not_accept(environ: dict[str, str], tmp_path: Path) -> None:
@@ -129,6 +155,38 @@ def test_a_token_slack_does_not_accept(environ: dict[str, str], tmp_path: Path) 
     assert "Slack does not accept SLACK_BOT_TOKEN (invalid_auth)" in ended.stderr
     assert "xoxb-of-another-app" not in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_port_that_is_taken(environ: dict[str, str], tmp_path: Path) -> None:
+    """It ends with status 2 and a sentence that names the setting."""
+    with stage(environ) as played, socket.create_server(("", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = run("-m", "bot", environ={**played.environ, "PORT": port}, folder=tmp_path)
+
+    assert ended.returncode == 2
+    assert f"PORT {port} can't be listened on" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_sigterm_while_it_starts(environ: dict[str, str], tmp_path: Path) -> None:
+    """Asked to end while Slack does not say whose bot it is, it ends at once, and well."""
+    with stage(environ) as played:
+        asked = len(played.slack.calls_of("auth.test"))
+        played.slack.faults.next("auth.test", Fault.hang())
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bot", "serve", "--http"],
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                **played.environ,
+                "PORT": "1",
+            },
+            cwd=tmp_path,
+        )
+        played.slack.wait_for_call("auth.test", n=asked + 1, seconds=20)
+        process.terminate()
+
+        assert process.wait(5) == 0
 
 
 def test_history_prints_what_a_walk_left(environ: dict[str, str], tmp_path: Path) -> None:
@@ -147,7 +205,7 @@ def test_history_in_letters_a_terminal_does_not_have(
 ) -> None:
     """Every row is printed, whatever Kayran's words are."""
     with stage({**environ, "KAYRAN_API_KEY": KEY}) as played:
-        played.kayran.next("refuse", function="UpdateMailNotify", reason="Schlüssel ungültig")
+        played.kayran.next(refuse("Schlüssel ungültig"), function="UpdateMailNotify")
         played.change(mailStop=True)
         plain = {**played.environ, "PYTHONIOENCODING": "ascii"}
         ended = run("-m", "bot", "history", *json_lines, environ=plain, folder=tmp_path)
@@ -158,12 +216,12 @@ def test_history_in_letters_a_terminal_does_not_have(
 
 
 def test_history_for_who_does_not_read_it(environ: dict[str, str], tmp_path: Path) -> None:
-    """A pipe that is closed at once is no error."""
+    """A pipe that is closed at once ends it without a word."""
     with stage(environ) as played:
         command = f"{sys.executable} -m bot history | true"
         kept = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
         ended = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command],
+            ["bash", "-c", command],
             env={**kept, **played.environ},
             cwd=tmp_path,
             capture_output=True,

@@ -20,14 +20,16 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 from jsonschema import Draft7Validator
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from bot.errors import SettingsError
 from bot.sandbox.slack import COMMAND as SANDBOX_COMMAND
 from bot.sandbox.workspace import SCOPES as SANDBOX_SCOPES
 from bot.settings import VARIABLES, Settings
-from bot.slack.door import EVENTS_PATH
 from bot.slack.routes import COMMAND
+from bot.web import EVENTS_PATH
 
 ROOT = Path(__file__).parent.parent
 SCHEMAS = sorted((Path(__file__).parent / "slack-manifest-schema").glob("*.json"))
@@ -47,37 +49,30 @@ FLOORS = (
     # Imports point down only: a room may use the rooms on the floors below its own. On one floor,
     # only the rooms of one line may use each other.
     [["errors", "notifications", "access"]],
-    [["changes"], ["work"]],
-    [
-        ["records", "postgres_line", "migrations"],
-        ["kayran", "kayran_line"],
-        ["settings"],
-        ["logs"],
-        ["upkeep"],
-    ],
+    [["recovery"]],
+    [["changes"]],
+    [["store"], ["kayran"], ["settings"], ["logs"]],
     [["slack"], ["history"]],
-    [["app"], ["doors"]],
-    [["__main__", "gunicorn", "wsgi"]],
+    [["web"], ["socket_mode"]],
+    [["app"], ["entry"]],
+    [["__main__", "wsgi"]],
 )
 SANDBOX_MAY_USE = {"notifications"}
 """The stand-ins know nothing of the bot they stand around."""
 ONLY_HERE = {
-    "slack_bolt": {"app", "slack", "sandbox"},
-    "slack_sdk": {"app", "slack", "sandbox"},
-    "sqlalchemy": {"app", "records", "migrations"},
-    "alembic": {"records", "migrations"},
-    "requests": {"app", "kayran", "kayran_line"},
+    "slack_bolt": {"app", "slack", "socket_mode", "web", "sandbox"},
+    "slack_sdk": {"app", "slack", "socket_mode", "web", "sandbox"},
+    "sqlalchemy": {"store", "settings"},
+    "requests": {"app", "kayran"},
     "dotenv": {"settings"},
     "bot.sandbox": {"sandbox", "__main__"},
-    "os.environ": {"__main__", "gunicorn", "wsgi", "sandbox.run"},
+    "os.environ": {"__main__", "wsgi", "sandbox.run"},
     "os.environb": set(),
     "os.getenv": set(),
 }
 """Which rooms may use what."""
 COMES_ALONG = {"packaging"}
 """A package that pytest can't be without."""
-RUN_BY_ALEMBIC = re.compile(r"bot\.migrations\.(env|versions\..*)")
-"""Scripts that are of use only in Alembic's hands."""
 
 
 def manifest() -> Any:
@@ -104,7 +99,7 @@ def sources(folder: str = "bot") -> Iterator[tuple[str, ast.Module]]:
         yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
-def used_by(tree: ast.Module) -> set[str]:
+def follow_up(tree: ast.Module) -> set[str]:
     """The dotted names a module imports, wherever in it, and what it takes from ``os``."""
     names: set[str] = set()
     for node in ast.walk(tree):
@@ -142,7 +137,7 @@ def pinned(path: Path) -> dict[str, str]:
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("-r "):
             versions |= pinned(path.parent / line[3:])
-        elif line and not line.startswith("#"):
+        elif line and not line.startswith(("#", "-c ")):
             name, version = line.split("==")
             versions[name.partition("[")[0].lower().replace("_", "-")] = version
     return versions
@@ -196,15 +191,11 @@ def test_manifest_and_code() -> None:
 
 
 def test_procfile() -> None:
-    """A host finds gunicorn on its port as web, and the bot itself as worker."""
+    """A host serves HTTP as web, whatever else is set, and Socket Mode as worker."""
     lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
     processes = dict(line.split(": ", maxsplit=1) for line in lines)
 
-    assert set(processes) == {"web", "worker"}
-    assert processes["web"].startswith("gunicorn ")
-    assert "bot.wsgi" in processes["web"]
-    assert re.search(r":\$\{?PORT\b", processes["web"])
-    assert processes["worker"] == "python -m bot"
+    assert processes == {"web": "python -m bot serve --http", "worker": "python -m bot"}
 
 
 @pytest.mark.parametrize("command", [TRY_IT, TEST_IT])
@@ -264,7 +255,7 @@ def test_requirements_are_pinned(file: str) -> None:
     """Every requirement has an exact version and a comment above its group saying what it is for."""
     group = "a blank line"
     for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith(("#", "-r ")):
+        if line and not line.startswith(("#", "-r ", "-c ")):
             assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[\w+\])?==[0-9.]+", line)
             assert group != "a blank line", f"no comment above {line}"
         group = line or "a blank line"
@@ -280,7 +271,7 @@ def test_requirements_are_whole(folder: str, file: str) -> None:
         for package in [*pinned(ROOT / file), *COMES_ALONG]
         for path in distribution(package).files or ()
     }
-    imported = {used.partition(".")[0] for _, tree in sources(folder) for used in used_by(tree)}
+    imported = {used.partition(".")[0] for _, tree in sources(folder) for used in follow_up(tree)}
 
     assert imported - required - sys.stdlib_module_names - {"_typeshed", "bot", "tests"} == set()
 
@@ -295,6 +286,23 @@ def test_requirements_fit_every_python() -> None:
     assert {
         each: python for each, python in asked.items() if PYTHONS[0] not in SpecifierSet(python)
     } == {}
+
+
+def test_constraints_are_whole() -> None:
+    """What comes along with the requirements, and with that in turn, has an exact version too."""
+    lines = (ROOT / ".constraints.txt").read_text(encoding="utf-8").splitlines()
+    versions = pinned(ROOT / "tests/requirements.txt")
+    due, known = list(versions), set(versions)
+    while due:
+        for each in map(Requirement, distribution(due.pop()).requires or ()):
+            name = canonicalize_name(each.name)
+            if name not in known and (each.marker is None or each.marker.evaluate({"extra": ""})):
+                known.add(name)
+                due.append(name)
+
+    assert known <= {line.partition("==")[0] for line in lines}
+    assert {f"{name}=={version}" for name, version in versions.items()} <= set(lines)
+    assert "-c .constraints.txt" in (ROOT / "requirements.txt").read_text(encoding="utf-8")
 
 
 def test_top_level() -> None:
@@ -341,7 +349,7 @@ def test_imports_point_down() -> None:
     for name, tree in sources():
         room = room_of(name)
         for used in sorted(
-            {room_of(used) for used in used_by(tree) if is_in(used, "bot")} - {"", room}
+            {room_of(used) for used in follow_up(tree) if is_in(used, "bot")} - {"", room}
         ):
             if room == "sandbox":
                 allowed = used in SANDBOX_MAY_USE
@@ -362,7 +370,7 @@ def test_only_here(package: str, rooms: Iterable[str]) -> None:
     wrong = [
         name
         for name, tree in sources()
-        if any(is_in(used, package) for used in used_by(tree))
+        if any(is_in(used, package) for used in follow_up(tree))
         and not any(is_in(name, f"bot.{room}") for room in rooms)
     ]
 
@@ -371,7 +379,7 @@ def test_only_here(package: str, rooms: Iterable[str]) -> None:
 
 def test_importing_does_nothing() -> None:
     """Importing every room starts no thread or process, writes, connects and prints nothing."""
-    modules = [name for name, _ in sources() if not RUN_BY_ALEMBIC.fullmatch(name)]
+    modules = [name for name, _ in sources()]
     program = f"""
 import importlib, logging, os, sys, threading
 

@@ -1,99 +1,58 @@
-"""The page's control API: who is let in, what there is to see, and what a person does."""
+"""The sandbox's page over HTTP: who is let in, what there is to see, and what a person does."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
 import requests
 
-from bot.notifications import PARAMETERS
-from bot.sandbox.control import PAGE, SLACK_ANSWERS, Control
+from bot.sandbox.cast import ADMIN, ARCHIVED, BOARD, GUEST, MEMBER, PRIMARY_OWNER, SCANS, STRANGER
+from bot.sandbox.control import REGIONS, Control
 from bot.sandbox.kayran import KayranStandIn
 from bot.sandbox.loopback import Reply, Request
+from bot.sandbox.mrkdwn import mrkdwn
+from bot.sandbox.process import BotProcess
 from bot.sandbox.slack import SlackStandIn
 from bot.sandbox.wire import Wire
-from bot.sandbox.workspace import (
-    ADMIN,
-    ARCHIVED,
-    BOARD,
-    DM,
-    GUEST,
-    LOBBY,
-    MEMBER,
-    PRIMARY_OWNER,
-    SCANS,
-    STRANGER,
-)
-from tests.fake_bot import FakeBot, Json, button, form
+from bot.store import Leases
+from tests.fake_bot import FakeBot, Json, button, form, option
 
 DEADLINE = 5.0
 """Seconds within which everything here has to come about."""
-QUIET = 0.05
-"""Seconds without traffic after which the history is read."""
-
-
-class FakeProcess:
-    """A bot's process that does nothing but say so."""
-
-    def __init__(self) -> None:
-        self.starts = 1
-        self.running = True
-        self.rows: list[dict[str, Any]] = []
-        self.reads = 0
-
-    @property
-    def ready(self) -> bool:
-        """As soon as it runs."""
-        return self.running
-
-    @property
-    def pid(self) -> int | None:
-        """Made up."""
-        return 42 if self.running else None
-
-    def start(self) -> None:
-        """Start it."""
-        self.running = True
-        self.starts += 1
-
-    def kill(self) -> None:
-        """End it."""
-        self.running = False
-
-    def history(self) -> list[dict[str, Any]]:
-        """What the test put there."""
-        self.reads += 1
-        return list(self.rows)
 
 
 class Page:
-    """What a page does: asks for the state, and tells what a person did."""
+    """What a browser does: asks for the page and its regions, and tells what a person did."""
 
-    def __init__(self, control: Control) -> None:
-        self.url = control.url
+    def __init__(self, url: str, wire: Wire) -> None:
+        self.url = url
+        self._wire = wire
 
-    def state(self, user: str = ADMIN, since: int = -1) -> Json:
-        """The state, as one person sees it."""
-        asked = {"as": user, "since": str(since)}
-        return requests.get(f"{self.url}state", asked, timeout=DEADLINE).json()
+    def get(self, path: str = "", user: str = ADMIN, channel: str = SCANS) -> str:
+        """The page, or a part of it, as one person sees it."""
+        where = {"as": user, "in": channel}
+        return requests.get(self.url + path, where, timeout=DEADLINE).text
 
-    def do(self, what: str, user: str = ADMIN, **more: Json) -> requests.Response:
-        """Tell what a person did."""
-        asked = {"do": what, "as": user, **more}
-        return requests.post(f"{self.url}do", json=asked, timeout=DEADLINE)
+    def do(self, deed: str, form: Json = None, channel: str = SCANS) -> requests.Response:
+        """Tell what the admin did."""
+        where = {"as": ADMIN, "in": channel}
+        return requests.post(f"{self.url}do/{deed}", form, params=where, timeout=DEADLINE)
 
-    def see(self, what: Callable[[Json], Any], user: str = ADMIN) -> Json:
-        """Follow the state until something is to be seen; the state in which it was."""
-        state, deadline = self.state(user), time.monotonic() + DEADLINE
-        while not what(state):
-            assert time.monotonic() < deadline, "it did not come about"
-            state = self.state(user, state["revision"])
-        return state
+    def see(self, region: str, what: Callable[[str], object], user: str = ADMIN) -> str:
+        """Look at a region until something is to be seen; the region then."""
+        assert self._wire.wait_for(
+            lambda: bool(what(self.get(f"regions/{region}", user))), DEADLINE
+        )
+        return self.get(f"regions/{region}", user)
 
 
 @pytest.fixture
@@ -104,15 +63,10 @@ def bot() -> Iterator[FakeBot]:
 
 
 @pytest.fixture
-def process() -> FakeProcess:
-    """The bot, as its process."""
-    return FakeProcess()
-
-
-@pytest.fixture
 def slack(bot: FakeBot) -> Iterator[SlackStandIn]:
     """Slack."""
-    with SlackStandIn(wire=Wire(), ack_limit=1) as stand_in:
+    with SlackStandIn(wire=Wire()) as stand_in:
+        stand_in.ack_limit = 1
         stand_in.events_url = bot.url
         yield stand_in
 
@@ -120,25 +74,38 @@ def slack(bot: FakeBot) -> Iterator[SlackStandIn]:
 @pytest.fixture
 def kayran(slack: SlackStandIn) -> Iterator[KayranStandIn]:
     """Kayran."""
-    with KayranStandIn("made-up-key", slack.wire) as stand_in:
+    with KayranStandIn("made-up-key", slack.wire, on=()) as stand_in:
         yield stand_in
 
 
 @pytest.fixture
-def page(slack: SlackStandIn, kayran: KayranStandIn, process: FakeProcess) -> Iterator[Page]:
-    """The page's end of the control API."""
-    control = Control(slack, kayran, process, quiet=QUIET)
+def control(slack: SlackStandIn, kayran: KayranStandIn, tmp_path: Path) -> Iterator[Control]:
+    """The page's server, beside a process that never gets ready, and ends with its stdin."""
+    environ = {"PATH": os.environ["PATH"], "PORT": "1"}
+    process = BotProcess(environ, tmp_path, slack.wire.touch, print, command=("cat",))
+    control = Control(slack, kayran, process)
     control.start()
-    yield Page(control)
+    yield control
     control.stop()
+    process.kill()
 
 
-def open_form(slack: SlackStandIn, user: str = ADMIN, **more: Json) -> None:
-    """Open a form for someone, as the bot would."""
-    slack.workspace.open_view(slack.workspace.new_trigger(user), form(**more))
+@pytest.fixture
+def page(control: Control, slack: SlackStandIn) -> Page:
+    """The page, as a browser sees it."""
+    return Page(control.url, slack.wire)
 
 
-# The door
+def open_form(slack: SlackStandIn, view: Json = None) -> dict[str, Json]:
+    """Open a form for the admin, as the bot would; what names it."""
+    trigger = slack.workspace.new_trigger(ADMIN)
+    slack.workspace.open_view({"trigger_id": trigger, "view": view or form()})
+    modal = slack.modal(ADMIN)
+    assert modal is not None
+    return {"view": modal.id}
+
+
+# Who is let in
 
 
 @pytest.mark.parametrize(
@@ -147,172 +114,87 @@ def open_form(slack: SlackStandIn, user: str = ADMIN, **more: Json) -> None:
         ("127.0.0.1", 200),
         ("127.0.0.1:1234", 200),
         ("localhost:3999", 200),
-        ("evil.example", 403),
-        ("evil.example:3999", 403),
-        ("127.0.0.1.evil.example", 403),
-        ("127.0.0.1:3999@evil.example", 403),
-        ("[::1]:3999", 403),
-        ("", 403),
+        ("evil.example:3999", 400),
+        ("127.0.0.1.evil.example", 400),
+        ("127.0.0.1:3999@evil.example", 400),
+        ("[::1]:3999", 400),
+        ("", 400),
     ],
 )
-@pytest.mark.parametrize("path", ["", "state", "page.css"])
+@pytest.mark.parametrize("path", ["", "events", "page.css", "regions/wire", "do/kill"])
 def test_only_loopback_names_are_served(page: Page, host: str, status: int, path: str) -> None:
     """Under another name, even one that leads to this machine, there is nothing to get."""
-    answer = requests.get(page.url + path, headers={"Host": host}, timeout=DEADLINE)
-
-    assert answer.status_code == status
+    method = "POST" if path.startswith("do") else "GET"
+    with requests.request(
+        method, page.url + path, headers={"Host": host}, stream=True, timeout=DEADLINE
+    ) as answer:
+        assert answer.status_code == (202 if (method, status) == ("POST", 200) else status)
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    ("headers", "let_in"),
     [
-        ({}, 200),
-        ({"Origin": "own", "Sec-Fetch-Site": "same-origin"}, 200),
-        ({"Origin": "http://evil.example"}, 403),
-        ({"Origin": "null"}, 403),
-        ({"Origin": "http://127.0.0.1:1"}, 403),
-        ({"Sec-Fetch-Site": "cross-site"}, 403),
-        ({"Sec-Fetch-Site": "same-site"}, 403),
-        ({"Content-Type": "text/plain"}, 415),
-        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({}, True),
+        ({"Origin": "own", "Sec-Fetch-Site": "same-origin"}, True),
+        ({"Origin": "http://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://127.0.0.1:1"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, False),
     ],
 )
-def test_only_our_own_page_may_do_anything(
-    page: Page, kayran: KayranStandIn, headers: dict[str, str], status: int
+def test_only_our_own_page_is_let_in(
+    page: Page, kayran: KayranStandIn, headers: dict[str, str], let_in: bool
 ) -> None:
-    """What another site's page could send is refused, and nothing is done."""
-    sent = {"Content-Type": "application/json", **headers}
-    if sent.get("Origin") == "own":
-        sent["Origin"] = page.url.rstrip("/")
-    body = '{"do": "kayran-flag", "name": "mailStop", "on": true}'
-    answer = requests.post(f"{page.url}do", body, headers=sent, timeout=DEADLINE)
-
-    assert answer.status_code == status
-    assert kayran.flags["mailStop"] is (status == 200)
-
-
-def test_the_state_is_not_for_other_pages(page: Page) -> None:
-    """A page of another origin can't read it."""
-    answer = requests.get(
-        f"{page.url}state", headers={"Origin": "http://evil.example"}, timeout=DEADLINE
+    """What another site's page could ask for or send is refused, and nothing is done."""
+    if headers.get("Origin") == "own":
+        headers = headers | {"Origin": page.url.rstrip("/")}
+    asked = requests.get(f"{page.url}regions/wire", headers=headers, timeout=DEADLINE)
+    done = requests.post(
+        f"{page.url}do/flag", {"name": "mailStop", "on": "on"}, headers=headers, timeout=DEADLINE
     )
 
-    assert answer.status_code == 403
-    assert "access-control-allow-origin" not in answer.headers
+    assert [asked.status_code, done.status_code] == ([200, 202] if let_in else [403, 403])
+    assert kayran.flags["mailStop"] is let_in
 
 
-def test_the_page_is_served_with_its_files(page: Page) -> None:
-    """Every file of the page has its type, loads nothing from elsewhere, and is never stale."""
-    types = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-    files = [each for each in PAGE.iterdir() if each.suffix in types]
-    assert {"index.html", "page.css", "page.js"} <= {each.name for each in files}
-
-    for each in files:
-        answer = requests.get(page.url + each.name, timeout=DEADLINE)
-        assert answer.content == each.read_bytes()
-        assert answer.headers["content-type"].startswith(types[each.suffix])
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
+def test_what_is_served(page: Page) -> None:
+    """The page may load nothing from elsewhere, nor be framed, and is never stale; of its folder
+    nothing but its style and its script is to be had.
+    """
+    for path, kind in (("", "text/html"), ("page.css", "text/css"), ("page.js", "text/javascript")):
+        answer = requests.get(page.url + path, timeout=DEADLINE)
+        assert answer.headers["content-type"].startswith(kind)
         assert answer.headers["cache-control"] == "no-store"
-    assert requests.get(page.url, timeout=DEADLINE).content == (PAGE / "index.html").read_bytes()
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    for path in ("modal.html", "regions/blocks", "..%2fcontrol.py", "do/evil"):
+        assert requests.post(page.url + path, timeout=DEADLINE).status_code in (404, 405)
+        assert requests.get(page.url + path, timeout=DEADLINE).status_code in (404, 405)
 
 
-@pytest.mark.parametrize(
-    "path", ["nothing", "../run.py", "%2e%2e/run.py", "page", "index.html/", "//etc/passwd"]
-)
-def test_nothing_else_is_served(page: Page, path: str) -> None:
-    """There is no way out of the page's folder."""
-    request = requests.Request("GET", page.url).prepare()
-    request.url = page.url + path
-    with requests.Session() as session:
-        answer = session.send(request, timeout=DEADLINE)
-
-    assert answer.status_code == 404
-
-
-WRONG = [
-    pytest.param(b"{", 400, "That is not JSON.", id="half"),
-    pytest.param(b"[]", 400, "Send a JSON object.", id="list"),
-    pytest.param(b"{}", 400, "There is no such thing to do.", id="nothing"),
-    pytest.param(b'{"do": "dance"}', 400, "There is no such thing to do.", id="unknown"),
-    pytest.param(b'{"do": "close"}', 400, "as is missing.", id="nobody"),
-    pytest.param(b'{"do": "close", "as": 1}', 400, "as is missing.", id="a-number"),
-    pytest.param(
-        b'{"do": "close", "as": "U0GONE"}', 400, "There is nobody of that name.", id="not-here"
-    ),
-    pytest.param(b'{"do": "close", "as": "U0ADMIN"}', 409, "No form is open.", id="no-form"),
-    pytest.param(b'{"do": "submit", "as": "U0ADMIN"}', 409, "No form is open.", id="no-submit"),
-    pytest.param(
-        b'{"do": "kayran-flag", "name": "mailStop", "on": "yes"}',
-        400,
-        "on is true or false.",
-        id="not-a-boolean",
-    ),
-    pytest.param(
-        b'{"do": "kayran-flag", "name": "apiKey", "on": true}',
-        409,
-        "That can't be done: not one of the nine: apiKey.",
-        id="not-a-flag",
-    ),
-    pytest.param(
-        b'{"do": "slack-next", "answer": "x"}', 400, "There is no such answer.", id="not-an-answer"
-    ),
-    pytest.param(
-        b'{"do": "press", "as": "U0ADMIN", "channel": "C0SCANS", "ts": "1", "action_id": "a"}',
-        409,
-        "Slack would refuse that: message_not_found.",
-        id="no-message",
-    ),
-    pytest.param(
-        b'{"do": "tick", "as": "U0ADMIN", "block_id": "b", "action_id": "a", "values": ["x", 1]}',
-        400,
-        "values is a list of texts.",
-        id="not-values",
-    ),
-]
-
-
-@pytest.mark.parametrize(("body", "status", "sentence"), WRONG)
-def test_what_cannot_be_done_is_said(page: Page, body: bytes, status: int, sentence: str) -> None:
-    """Each refusal comes with a status and a sentence."""
-    headers = {"Content-Type": "application/json"}
-    answer = requests.post(f"{page.url}do", body, headers=headers, timeout=DEADLINE)
-
-    assert answer.status_code == status
-    assert answer.json() == {"ok": False, "error": sentence}
-
-
-@pytest.mark.parametrize("query", ["as=U0ADMIN&since=soon", "since=1.5", "since=--5"])
-def test_a_state_is_asked_for_rightly(page: Page, query: str) -> None:
-    """A revision that is no number gets a sentence."""
-    answer = requests.get(f"{page.url}state?{query}", timeout=DEADLINE)
-
-    assert answer.status_code == 400
-    assert answer.json()["error"].endswith(".")
+def test_a_length_that_is_no_number(page: Page, capfd: pytest.CaptureFixture[str]) -> None:
+    """Such a request is refused, and nothing is printed."""
+    port = int(page.url.rstrip("/").rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as line:
+        line.sendall(b"POST /do/kill HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ten\r\n\r\n")
+        assert line.recv(100).startswith(b"HTTP/1.1 400")
+    assert capfd.readouterr().err == ""
 
 
 # What there is to see
 
 
-def test_the_people_are_introduced(page: Page) -> None:
-    """Those the page offers to be, with their role in words; without a choice one is the first."""
-    people = [(each["title"], each["initials"]) for each in page.state()["people"]]
+def test_an_address_that_names_nobody(page: Page) -> None:
+    """The page goes on as the first person there is, in the first channel."""
+    nobody = page.get("regions/who", "U0NOBODY", "C0NOWHERE")
 
-    assert people == [
-        ("Primary owner", "AM"),
-        ("Owner", "BO"),
-        ("Admin", "CV"),
-        ("Admin", "DH"),
-        ("Member", "ES"),
-        ("Guest", "FL"),
-        ("From another company", "IQ"),
-    ]
-    assert page.state("")["channels"] == page.state(PRIMARY_OWNER)["channels"]
+    assert re.findall(r'value="(\w+)" selected', nobody) == [PRIMARY_OWNER, SCANS]
 
 
 @pytest.mark.parametrize(
     ("user", "names"),
     [
-        (ADMIN, ["#scans", "#lobby", "#board", "#attic", "#news", "Elif Sand", "Kayran Notify"]),
         (MEMBER, ["#scans", "#lobby", "#attic", "#news", "Chiara Vogel", "Kayran Notify"]),
         (GUEST, ["#scans", "Kayran Notify"]),
         (STRANGER, ["#scans", "Kayran Notify"]),
@@ -320,297 +202,210 @@ def test_the_people_are_introduced(page: Page) -> None:
 )
 def test_people_see_their_channels(page: Page, user: str, names: list[str]) -> None:
     """Members see the public channels and their own, others only their own."""
-    assert [channel["name"] for channel in page.state(user)["channels"]] == names
+    channels = page.get("regions/who", user).partition('id="channel"')[2]
 
-
-def test_channels_say_what_they_are(page: Page) -> None:
-    """Each has a kind and a note on whether the bot is in it."""
-    told = {each["id"]: (each["kind"], each["note"]) for each in page.state()["channels"]}
-
-    assert told[SCANS] == ("public", "the bot is in it")
-    assert told[LOBBY] == ("public", "the bot is not in it")
-    assert told[BOARD] == ("private", "the bot is not in it")
-    assert told[ARCHIVED] == ("archived", "archived")
-    assert told[DM] == ("dm", "the bot is not in it")
+    assert re.findall(r">([^<(]+) \(", channels) == names
 
 
 def test_messages_are_for_those_who_are_there(page: Page, slack: SlackStandIn) -> None:
-    """A private channel's messages and another's ephemerals are in nobody else's state."""
-    slack.workspace.say(ADMIN, BOARD, "between us")
-    slack.workspace.whisper(ADMIN, SCANS, "psst")
-    posted = slack.workspace.post({"channel": SCANS, "text": "Hello", "blocks": [button()]})
-    slack.workspace.post({"channel": SCANS, "text": "reply", "thread_ts": posted.ts})
-    mine, theirs = page.state(ADMIN), page.state(MEMBER)
-    message, reply = theirs["messages"][SCANS]
+    """A private channel's messages and another's ephemerals are on nobody else's page."""
+    slack.workspace.say(ADMIN, BOARD, "secret of the board")
+    slack.workspace.whisper(ADMIN, SCANS, "for Chiara alone")
 
-    assert [each["text"] for each in mine["messages"][BOARD]] == ["between us"]
-    assert [each["text"] for each in mine["ephemerals"][SCANS]] == ["psst"]
-    assert BOARD not in theirs["messages"]
-    assert theirs["ephemerals"][SCANS] == []
-    assert (message["author"], message["is_bot"], message["edited"]) == (
-        "Kayran Notify",
-        True,
-        False,
-    )
-    assert (message["thread_ts"], reply["thread_ts"]) == (None, posted.ts)
-    assert message["blocks"][0]["elements"][0]["action_id"] == "undo"
+    assert "secret of the board" in page.get(channel=BOARD)
+    assert "for Chiara alone" in page.get()
+    assert "secret of the board" not in page.get(user=MEMBER, channel=BOARD)
+    assert "for Chiara alone" not in page.get(user=MEMBER)
 
 
-def test_a_page_waits_for_news(page: Page, slack: SlackStandIn) -> None:
-    """A state that is not new yet comes as soon as it is; it never goes back."""
-    before = page.state()["revision"]
-    timer = threading.Timer(0.1, lambda: slack.workspace.say(ADMIN, SCANS, "news"))
-    timer.start()
-    started = time.monotonic()
-    after = page.state(since=before)
-    timer.join()
+def test_the_stream_tells_which_regions_have_changed(page: Page, slack: SlackStandIn) -> None:
+    """Their marks are others than before, and the same as those of the regions that are fetched."""
+    with requests.get(f"{page.url}events", {"as": ADMIN}, stream=True, timeout=DEADLINE) as stream:
+        told = (json.loads(each[5:]) for each in stream.iter_lines() if each.startswith(b"data:"))
+        before = next(told)
+        slack.workspace.say(ADMIN, SCANS, "Good morning")
+        after = next(told)
+        fetched = requests.get(f"{page.url}regions/messages", {"as": ADMIN}, timeout=DEADLINE)
 
-    assert time.monotonic() - started >= 0.05
-    assert after["revision"] > before
-    assert [each["text"] for each in after["messages"][SCANS]] == ["news"]
-
-
-def test_pages_that_wait_do_not_hold_up_the_end(
-    slack: SlackStandIn, kayran: KayranStandIn, process: FakeProcess
-) -> None:
-    """Stopping takes no longer because a page waits for news."""
-    control = Control(slack, kayran, process)
-    control.start()
-    page = Page(control)
-    revision = page.state()["revision"]
-    answered = threading.Event()
-
-    def wait() -> None:
-        with contextlib.suppress(requests.RequestException):  # It may be hung up on.
-            page.state(since=revision)
-        answered.set()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    assert not answered.wait(0.1), "the page was not kept waiting"
-    started = time.monotonic()
-    control.stop()
-    thread.join(DEADLINE)
-
-    assert time.monotonic() - started < 1.5
-    assert not thread.is_alive()
+    assert list(before) == list(REGIONS)
+    assert [name for name in REGIONS if after[name] != before[name]] == ["messages"]
+    assert fetched.headers["etag"] == after["messages"]
 
 
-def test_the_log_of_the_wire_is_there(page: Page, bot: FakeBot) -> None:
-    """Who sent what to whom, what came back, and the body."""
-    page.do("say", channel=SCANS, text="/kayran-notify")
-    state = page.see(lambda state: state["wire"] and state["wire"][-1]["answer"])
-    entry = state["wire"][-1]
+def test_open_pages_do_not_hold_up_the_end(control: Control) -> None:
+    """Stopping ends the streams of the pages that are open, and takes no time."""
+    with requests.get(f"{control.url}events", stream=True, timeout=DEADLINE) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        began = time.monotonic()
+        control.stop()
+        with contextlib.suppress(requests.RequestException):
+            list(lines)
 
-    assert (entry["from"], entry["to"]) == ("Slack", "bot")
-    assert entry["what"] == "POST /slack/events command /kayran-notify"
-    assert entry["answer"].startswith("200 in ")
-    assert f'"user_id": "{ADMIN}"' in entry["body"]
+    assert time.monotonic() - began < 2
+
+
+def test_the_log_of_the_wire(page: Page, slack: SlackStandIn) -> None:
+    """It has the newest requests, and the number of all there were."""
+    for number in range(70):
+        slack.wire.began("bot", "Kayran", f"POST /call-{number}")("200 in 1 ms")
+    wire = page.get("regions/wire")
+
+    assert "70 requests, the newest 50 shown" in wire
+    assert re.findall(r"/call-(\d+)", wire) == [str(number) for number in range(69, 19, -1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("<b>&amp;</b> &lt;i&gt;", "&lt;b&gt;&amp;&lt;/b&gt; &lt;i&gt;"),
+        ("*bold* _slanted_ ~gone~ `a*b*`", "<strong>bold</strong> <em>slanted</em> <s>gone</s> <code>a*b*</code>"),
+        ("2*3*4 and snake_case_name", "2*3*4 and snake_case_name"),
+        ("<@U0ADMIN> <@U0NOBODY>", '<span class="mention">@Ada &lt;3</span> <span class="mention">@U0NOBODY</span>'),
+        ("• one\n• *two*\nrest", "<ul><li>one</li><li><strong>two</strong></li></ul>rest"),
+        ("<!here> <!date^0^{odd}|long ago>", "<mark>@here: notifies everybody</mark> long ago"),
+        ('<https://x.example/?a=1&amp;b=%22|a "link">', '<a href="https://x.example/?a=1&amp;b=%22" target="_blank" rel="noopener noreferrer">a &#34;link&#34;</a>'),
+        ('<javascript:alert(1)|"x"> \0000\0', "&lt;javascript:alert(1)|&#34;x&#34;&gt; 0"),
+    ],
+)  # fmt: skip
+def test_mrkdwn(text: str, drawn: str) -> None:
+    """Slack's marks are drawn, and nothing in a text is ever HTML."""
+    assert mrkdwn(text, {"U0ADMIN": "Ada <3"}) == drawn
+
+
+def test_a_moment_is_told_in_the_time_of_this_machine() -> None:
+    """With a word for today."""
+    now = time.time()
+    drawn = mrkdwn(f"<!date^{int(now)}^{{date_short_pretty}} at {{time}}|fallback>", {})
+
+    assert drawn == f"today at {time.strftime('%H:%M', time.localtime(now))}"
 
 
 # What a person does
 
 
-def test_a_command_is_sent_without_keeping_the_page_waiting(page: Page, bot: FakeBot) -> None:
+def test_a_command_does_not_keep_the_page_waiting(page: Page, bot: FakeBot) -> None:
     """The page's answer comes at once, however long the bot takes; the bot gets the text."""
-    released = threading.Event()
+    asked, go_on = threading.Event(), threading.Event()
 
-    def slow(_: Request) -> Reply:
-        released.wait(DEADLINE)
-        return Reply(200, b"Done")
+    def answer(_: Request) -> Reply:
+        asked.set()
+        go_on.wait(DEADLINE)
+        return Reply(200, b"here is help")
 
-    bot.answer = slow
-    answer = page.do("say", channel=SCANS, text="/kayran-notify now  please ")
-    released.set()
-    state = page.see(lambda state: state["ephemerals"][SCANS])
-
-    assert answer.status_code == 202
-    assert state["ephemerals"][SCANS][0]["text"] == "Done"
-    assert bot.fields["text"] == "now  please"
+    bot.answer = answer
+    assert page.do("say", {"text": "/kayran-notify  help "}).status_code == 202
+    assert asked.wait(DEADLINE)
+    assert bot.fields["text"] == "help"
+    go_on.set()
+    page.see("messages", lambda drawn: "here is help" in drawn)
 
 
-def test_other_text_is_a_message(page: Page) -> None:
-    """Words are posted by the person; other commands are unknown; a closed channel is told."""
-    said = page.do("say", channel=SCANS, text="Hello")
-    page.do("say", channel=SCANS, text="/dance now")
-    archived = page.do("say", channel=ARCHIVED, text="Hello")
-    unseen = page.do("say", user=GUEST, channel=BOARD, text="Hello")
-    state = page.state()
-
-    assert said.status_code == 202
-    assert [(each["author"], each["text"]) for each in state["messages"][SCANS]] == [
-        ("Chiara Vogel", "Hello")
-    ]
-    assert state["ephemerals"][SCANS][0]["author"] == "Slackbot"
-    assert state["ephemerals"][SCANS][0]["text"].startswith("/dance is not a valid command.")
-    assert archived.json()["error"] == "The channel is archived: nobody can post in it."
-    assert (unseen.status_code, unseen.json()["error"]) == (404, "You do not see that channel.")
+def test_what_can_not_be_done_is_said(page: Page) -> None:
+    """Each refusal is a sentence."""
+    assert page.do("say", {"text": "Hello"}, ARCHIVED).text.startswith("The channel is archived")
+    assert page.do("submit", {"view": "V0"}).text.endswith("not open any more.")
+    assert page.do("press", {"message": "1.0", "action_id": "undo"}).status_code == 409
+    assert page.do("flag", {"name": "mailEverything"}).status_code == 409
 
 
 def test_a_form_is_ticked_submitted_and_closed(
     page: Page, slack: SlackStandIn, bot: FakeBot
 ) -> None:
-    """The form is in its person's state alone, with what is ticked, what is wrong and where it stands."""
-    open_form(slack)
-    modal = page.state()["modal"]
-    assert page.state(MEMBER)["modal"] is None
-    assert (modal["depth"], modal["busy"], modal["banner"]) == (1, False, None)
-    assert modal["state"] == {"b": {"a": ["one"]}}
-    assert modal["view"]["title"]["text"] == "Form"
+    """It is on its person's page alone, with what is ticked and what is wrong; what is on the screen
+    is what is sent.
+    """
+    view = open_form(slack)
+    page.do("tick", view | {"b|a": ["one", "three"]})
+    shown = page.get("regions/modal")
+    bot.answers({"response_action": "errors", "errors": {"b": "Two at most."}})
+    page.do("submit", view | {"b|a": ["two", "three"]})
+    wrong = page.see("modal", lambda drawn: "Two at most." in drawn)
 
-    ticked = page.do("tick", block_id="b", action_id="a", values=["two", "three"])
-    assert ticked.status_code == 200
-    assert page.state()["modal"]["state"] == {"b": {"a": ["two", "three"]}}
-
-    bot.answers({"response_action": "errors", "errors": {"b": "No."}})
-    assert page.do("submit").status_code == 202
-    assert page.see(lambda state: state["modal"]["errors"])["modal"]["errors"] == {"b": "No."}
-    values = bot.payload["view"]["state"]["values"]["b"]["a"]["selected_options"]
-    assert [value["value"] for value in values] == ["two", "three"]
-
-    bot.answers("", 500)
-    page.do("submit")
-    assert page.see(lambda state: state["modal"]["banner"])["modal"]["busy"] is False
-
-    assert page.do("close").status_code == 202
-    page.see(lambda state: state["modal"] is None)
+    assert re.findall(r'value="(\w+)" name="b.a" checked', shown) == ["one", "three"]
+    assert "<dialog" not in page.get("regions/modal", MEMBER)
+    sent = bot.payload["view"]["state"]["values"]["b"]["a"]["selected_options"]
+    assert [each["value"] for each in sent] == ["two", "three"]
+    assert re.findall(r'value="(\w+)" name="b.a" aria-invalid="true" checked', wrong) == [
+        "two",
+        "three",
+    ]
+    page.do("close", view)
+    page.see("modal", lambda drawn: "<dialog" not in drawn)
 
 
-def test_a_form_is_busy_while_its_submit_is_on_its_way(
-    page: Page, slack: SlackStandIn, bot: FakeBot
-) -> None:
-    """Until the bot has answered the state says so, and a second submit is refused."""
-    released = threading.Event()
+def test_a_choice_that_has_to_be_made(page: Page, slack: SlackStandIn, bot: FakeBot) -> None:
+    """Without it Slack's own words stand under it, and the bot hears nothing."""
+    choice = {"type": "radio_buttons", "action_id": "a", "options": [option("on"), option("off")]}
+    block = form()["blocks"][0] | {"element": choice, "optional": False}
+    view = open_form(slack, form(blocks=[block]))
+    page.do("submit", view)
+    wrong = page.see("modal", lambda drawn: "Please complete this required field." in drawn)
 
-    def slow(_: Request) -> Reply:
-        released.wait(DEADLINE)
-        return Reply()
+    assert bot.requests == []
+    assert re.findall(r'type="radio" value="(\w+)" name="b.a" aria-invalid', wrong) == ["on", "off"]
+    page.do("submit", view | {"b|a": "off"})
+    page.see("modal", lambda drawn: "<dialog" not in drawn)
+    assert bot.payload["view"]["state"]["values"]["b"]["a"]["selected_option"]["value"] == "off"
 
-    bot.answer = slow
-    open_form(slack)
-    page.do("submit")
-    page.see(lambda state: state["modal"]["busy"])
-    second = page.do("submit")
-    released.set()
-    page.see(lambda state: state["modal"] is None)
 
-    assert (second.status_code, second.json()["error"]) == (409, "It is on its way already.")
+def test_two_submits_of_one_form(page: Page, slack: SlackStandIn, bot: FakeBot) -> None:
+    """While one is on its way the form says so, and a second does nothing."""
+    go_on = threading.Event()
+    bot.answer = lambda _: Reply() if go_on.wait(DEADLINE) else Reply(500)
+    view = open_form(slack)
+    page.do("submit", view)
+    page.do("submit", view)
+    busy = page.see("modal", lambda drawn: "Sending…" in drawn)
+    go_on.set()
+
+    assert 'aria-disabled="true"' in busy
+    page.see("modal", lambda drawn: "<dialog" not in drawn)
     assert len(bot.requests) == 1
 
 
 def test_buttons_are_pressed_wherever_they_are(
     page: Page, slack: SlackStandIn, bot: FakeBot
 ) -> None:
-    """In a message, in one only this person sees, and in a form."""
-    message = slack.workspace.post({"channel": SCANS, "text": "x", "blocks": [button("one")]})
-    slack.workspace.post_ephemeral(
-        {"channel": SCANS, "user": ADMIN, "text": "x", "blocks": [button("two")]}
-    )
-    open_form(slack, blocks=[*form()["blocks"], button("three")])
-    ephemeral = page.state()["ephemerals"][SCANS][0]["id"]
-    pressed = []
-    for count, (what, more) in enumerate(
-        [
-            ("press", {"channel": SCANS, "ts": message.ts, "action_id": "one"}),
-            ("press-ephemeral", {"id": ephemeral, "action_id": "two"}),
-            ("press-in-modal", {"action_id": "three"}),
-        ],
-        start=1,
-    ):
-        assert page.do(what, **more).status_code == 202
-        assert slack.wire.wait_for(lambda n=count: len(bot.requests) == n, DEADLINE)  # type: ignore[misc]
-        pressed.append(bot.payload["actions"][0]["action_id"])
+    """In a message, in one only this person sees, and in a form; a late bot is told of beside it."""
+    bot.answers(status=500)
+    post = {"channel": SCANS, "text": "Done", "blocks": [button()]}
+    message = slack.workspace.post(post)
+    private = slack.workspace.post_ephemeral(post | {"user": ADMIN})
+    view = open_form(slack, form(blocks=[button("more")]))
+    page.do("press", {"message": message.ts, "action_id": "undo"})
+    page.do("press", {"private": private.id, "action_id": "undo"})
+    page.do("press", view | {"action_id": "more"})
 
-    assert pressed == ["one", "two", "three"]
-
-
-def test_a_button_in_trouble_is_told(page: Page, slack: SlackStandIn, bot: FakeBot) -> None:
-    """Slack's warning beside a button whose press failed is in the state."""
-    message = slack.workspace.post({"channel": SCANS, "text": "x", "blocks": [button()]})
-    bot.answers("", 500)
-    page.do("press", channel=SCANS, ts=message.ts, action_id="undo")
-
-    assert page.see(lambda state: state["messages"][SCANS][0]["trouble"])
-
-
-# Behind the scenes
+    assert slack.wire.wait_for(lambda: len(bot.requests) == 3, DEADLINE)
+    page.see("messages", lambda drawn: "The app did not answer in time." in drawn)
 
 
 def test_kayran_can_be_edited_and_upset(page: Page, kayran: KayranStandIn) -> None:
-    """The nine are there with their names and can be switched; how it meets the next change can be
-    chosen.
-    """
-    panel = page.state()["kayran"]
-    page.do("kayran-flag", name="mailStop", on=True)
-    page.do("kayran-next", answer="500")
-    upset = page.state()["kayran"]
-    for function in ("GetUserProfile", "UpdateMailNotify"):
-        requests.post(f"{kayran.url}/{function}", json={}, timeout=DEADLINE)
-    calm = page.state()["kayran"]
+    """The nine can be switched, and how Kayran meets the next change can be chosen."""
+    page.do("flag", {"name": "mailStop", "on": "on"})
+    page.do("answer", {"answer": "refuse"})
+    shown = page.get("regions/kayran")
 
-    assert list(panel["flags"]) == list(PARAMETERS)
-    assert list(panel["labels"]) == list(PARAMETERS)
-    assert panel["email"] == kayran.email
-    assert ["ok", "Answers as it should"] in panel["answers"]
-    assert (kayran.flags["mailStop"], upset["flags"]["mailStop"]) == (True, True)
-    assert (panel["next"], upset["next"], calm["next"]) == ("ok", "500", "ok")
-    assert [(call["function"], call["result"]) for call in calm["calls"]] == [
-        ("GetUserProfile", "HTTP 500"),
-        ("UpdateMailNotify", "HTTP 500"),
+    assert kayran.flags["mailStop"] is True
+    assert kayran.upcoming == "refuse"
+    assert len(re.findall('role="switch"', shown)) == 9
+    assert re.findall(r'id="(\w+)" type="checkbox" role="switch" name="on" checked', shown) == [
+        name for name, on in kayran.flags.items() if on
     ]
+    assert '<option value="refuse" selected>' in shown
+    page.do("flag", {"name": "mailStop"})
+    assert kayran.flags["mailStop"] is False
 
 
-@pytest.mark.parametrize("answer", list(SLACK_ANSWERS))
-def test_slacks_next_answer_can_be_chosen(page: Page, slack: SlackStandIn, answer: str) -> None:
-    """What was chosen is shown until it is used up; another choice takes its place."""
-    page.do("slack-next", answer="who")
-    page.do("slack-next", answer=answer)
-    chosen = page.state()["slack"]
+def test_the_bot_is_started_and_killed(page: Page) -> None:
+    """The page says how it is, and what a change that was under way waits for."""
+    page.do("start")
+    started = page.get("regions/bot")
+    page.do("kill")
 
-    assert chosen["next"] == answer
-    assert [each[0] for each in chosen["answers"]] == list(SLACK_ANSWERS)
-    assert slack.faults.due is (answer != "ok")
-
-
-def test_a_used_up_answer_is_over(page: Page, slack: SlackStandIn) -> None:
-    """After the call it was for, Slack answers as it should again."""
-    page.do("slack-next", answer="500")
-    headers = {"Authorization": f"Bearer {slack.bot_token}"}
-    message = {"channel": SCANS, "text": "x"}
-    url = f"{slack.api_url}chat.postMessage"
-    statuses = [
-        requests.post(url, json=message, headers=headers, timeout=DEADLINE).status_code
-        for _ in range(2)
-    ]
-
-    assert statuses == [500, 200]
-    assert page.state()["slack"]["next"] == "ok"
-
-
-def test_the_bot_is_killed_and_started(page: Page, process: FakeProcess) -> None:
-    """Once each: what is not running can't be killed, what is running can't be started."""
-    up = page.state()["bot"]
-    killed = [page.do("kill-bot").status_code for _ in range(2)]
-    down = page.state()["bot"]
-    started = [page.do("start-bot").status_code for _ in range(2)]
-
-    assert up == {"running": True, "pid": 42, "ready": True, "starts": 1}
-    assert down == {"running": False, "pid": None, "ready": False, "starts": 1}
-    assert (killed, started) == ([200, 409], [200, 409])
-    assert page.state()["bot"]["starts"] == 2
-
-
-def test_history_follows_what_crosses_the_wire(
-    page: Page, slack: SlackStandIn, process: FakeProcess
-) -> None:
-    """It is read when someone looks, and again, once, when things are quiet after a request."""
-    process.rows = [{"number": 1}]
-    page.see(lambda state: state["history"] == [{"number": 1}])
-    reads = process.reads
-    process.rows = [{"number": 1}, {"number": 2}]
-    slack.command(ADMIN, SCANS)
-    page.see(lambda state: state["history"] == process.rows)
-
-    # Several times as long as it would take to read it once more.
-    threading.Event().wait(6 * QUIET)
-    assert process.reads == reads + 1
+    assert re.search(r"Starting, process \d+", started)
+    assert "lease" not in started
+    assert "Not running" in page.get("regions/bot")
+    assert f"lease of {Leases().send:.0f} s" in page.get("regions/bot")
+    assert "The bot is not running" in page.get("regions/messages")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,33 +20,22 @@ from bot.sandbox.kayran import KayranStandIn
 from bot.sandbox.process import BotProcess
 from bot.sandbox.run import ROOT, environment
 from bot.sandbox.slack import SlackStandIn
+from bot.sandbox.wire import Wire
 
 FAKE_BOT = """
-import http.server, os, signal, sys, time
+import http.server, os, sys, time
+from bot.sandbox.process import end_with_stdin
 
-if sys.argv[1:] == ["history", "--json"]:
-    print('{"number": 1}')
-    print("a sentence")
-    print('[2]')
-    print('{"number": 2}')
-    sys.exit(int(os.environ.get("HISTORY_STATUS", "0")))
-
-
+end_with_stdin()
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        if self.path == "/die":
-            print("Traceback: I died", flush=True)
-            os._exit(3)
         self.send_response(200 if self.path == "/healthz" else 404)
         self.end_headers()
 
     def log_message(self, *_):
         pass
 
-
-if os.environ.get("STUBBORN"):
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if os.environ.get("CHILD"):
+if "CHILD" in os.environ:
     child = os.fork()
     if not child:
         time.sleep(60)
@@ -55,56 +44,50 @@ print("2026-01-01 INFO bot: quiet", flush=True)
 print("2026-01-01 WARNING bot: loud", flush=True)
 print("  and its second line", flush=True)
 print("2026-01-01 INFO bot: quiet again", flush=True)
-if os.environ.get("BROKEN"):
+if "BROKEN" in os.environ:
     sys.exit("settings are missing")
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
+SANDBOX = "import sys; from bot.sandbox.run import main; sys.exit(main(int(sys.argv[1]), False))"
+
 Start = Callable[..., BotProcess]
 
 
-class Heard:
-    """Lines that were shown, and waiting for one."""
+class Heard(Wire):
+    """What a process tells; waits for something to become so, looking whenever something changes."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lines: list[str] = []
-        self._came = threading.Condition()
 
-    def __call__(self, line: str) -> None:
+    def show(self, line: str) -> None:
         """Hear a line."""
-        with self._came:
-            self.lines.append(line)
-            self._came.notify_all()
+        self.lines.append(line)
+        self.touch()
 
-    def wait_for(self, line: str) -> bool:
-        """Wait until a line was heard."""
-        with self._came:
-            return self._came.wait_for(lambda: line in self.lines, timeout=5)
+    def wait_until(self, so: Callable[[], bool]) -> bool:
+        """Wait until something is so."""
+        return self.wait_for(so, 10)
 
 
 @pytest.fixture
 def heard() -> Heard:
-    """What was shown."""
+    """What was told."""
     return Heard()
 
 
 @pytest.fixture
 def start(tmp_path: Path, heard: Heard) -> Iterator[Start]:
-    """Starts a fake bot, with more of an environment if need be; ends it with the test."""
+    """Starts a fake bot, with more of an environment if need be; kills it with the test."""
     script = tmp_path / "fake_bot.py"
     script.write_text(FAKE_BOT)
     started: list[BotProcess] = []
 
     def start_one(**more: str) -> BotProcess:
-        port = free_port()
-        bot = BotProcess(
-            {"PORT": str(port), **more},
-            tmp_path,
-            port,
-            show=heard,
-            serve=(sys.executable, "-I", str(script)),
-            history=(sys.executable, "-I", str(script), "history", "--json"),
-        )
+        environ = {"PORT": str(free_port()), "PYTHONPATH": str(ROOT), **more}
+        command = (sys.executable, str(script))
+        bot = BotProcess(environ, tmp_path, heard.touch, heard.show, command)
         started.append(bot)
         bot.start()
         return bot
@@ -121,72 +104,61 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process, and not only what is left of one, is there."""
-    if not Path("/proc/self/stat").exists():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, 0)
+def goes(pid: int) -> bool:
+    """Whether a process comes to its end in time; what is left of one for its parent doesn't count."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        state = subprocess.run(
+            ("ps", "-o", "stat=", "-p", str(pid)), capture_output=True, text=True, check=False
+        ).stdout.strip()
+        if state[:1] in ("", "Z"):
             return True
-        return False
-    with contextlib.suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        time.sleep(0.02)
     return False
 
 
-def test_a_process_gets_ready_and_ends(start: Start) -> None:
-    """It is ready once /healthz answers, ends when it is asked to, and can be started again."""
+def test_a_process_gets_ready_is_killed_and_started_again(start: Start, heard: Heard) -> None:
+    """It is ready once /healthz answers, and only its warnings are shown; a second start or kill does
+    nothing.
+    """
     bot = start()
-    assert bot.wait_until_ready(10)
+    assert heard.wait_until(lambda: bot.ready)
+    assert heard.lines == ["bot: 2026-01-01 WARNING bot: loud", "bot:   and its second line"]
     pid = bot.pid
-    assert (bot.running, bot.ready, bot.starts) == (True, True, 1)
-    assert pid is not None
+    bot.start()
+    assert (bot.starts, bot.pid, bot.killed_at) == (1, pid, None)
 
-    with pytest.raises(RuntimeError, match="running already"):
-        bot.start()
-    bot.stop()
-    assert (bot.running, bot.ready, bot.pid, is_alive(pid)) == (False, False, None, False)
+    bot.kill()
+    killed_at = bot.killed_at
+    bot.kill()
+    assert (bot.running, bot.ready, bot.pid) == (False, False, None)
+    assert killed_at is not None
+    assert killed_at == bot.killed_at
 
     bot.start()
-    assert bot.wait_until_ready(10)
+    assert heard.wait_until(lambda: bot.ready)
     assert bot.starts == 2
+    assert not any("ended by itself" in line for line in heard.lines)
 
 
 def test_killing_takes_the_children_too(start: Start, heard: Heard) -> None:
-    """The whole process group is gone at once, a server's workers included."""
+    """The whole process group is gone at once."""
     bot = start(CHILD="1")
-    assert bot.wait_until_ready(10)
+    assert heard.wait_until(lambda: bot.ready)
     child = int(heard.lines[0].split()[-1])
-    assert is_alive(child)
-
     bot.kill()
-    assert bot.running is False
-    assert is_gone(child)
 
-
-def test_only_warnings_are_shown(start: Start, heard: Heard) -> None:
-    """Lines from WARNING on are shown, with what goes on below them; the others are not."""
-    bot = start()
-    assert bot.wait_until_ready(10)
-    bot.stop()
-
-    assert heard.lines == ["bot: 2026-01-01 WARNING bot: loud", "bot:   and its second line"]
+    assert goes(child)
 
 
 def test_a_bot_that_dies_tells_why(start: Start, heard: Heard) -> None:
     """When it ends by itself its last lines are shown, quiet ones too."""
     bot = start(BROKEN="1")
 
-    assert not bot.wait_until_ready(10)
-    assert heard.wait_for("bot: settings are missing")
+    assert heard.wait_until(lambda: "bot: settings are missing" in heard.lines)
     assert "The bot has ended by itself, with status 1. Its last lines:" in heard.lines
     assert "bot: 2026-01-01 INFO bot: quiet again" in heard.lines
     assert bot.running is False
-
-
-def test_its_history_is_read_line_by_line(start: Start) -> None:
-    """Every JSON object is a row; without such a command there are no rows."""
-    assert start().history() == [{"number": 1}, {"number": 2}]
-    assert start(HISTORY_STATUS="2").history() == []
 
 
 def test_the_bot_gets_a_clean_environment() -> None:
@@ -196,11 +168,9 @@ def test_the_bot_gets_a_clean_environment() -> None:
         "HOME": "/home/me",
         "SLACK_APP_TOKEN": "xapp-mine",
         "SLACK_BOT_TOKEN": "xoxb-mine",
-        "SLACK_CLIENT_ID": "1",
         "KAYRAN_API_KEY": "mine",
         "ALLOWED_ROLES": "member",
-        "HTTPS_PROXY": "http://proxy.example",
-        "http_proxy": "http://proxy.example",
+        "https_proxy": "http://proxy.example",
         "PYTHONPATH": "/elsewhere",
     }
     with SlackStandIn() as slack, KayranStandIn("made-up-key") as kayran:
@@ -221,19 +191,6 @@ def test_the_bot_gets_a_clean_environment() -> None:
     }
 
 
-def is_gone(pid: int, seconds: float = 5) -> bool:
-    """Whether a process came to its end in time; a killed one takes a moment."""
-    deadline = time.monotonic() + seconds
-    while is_alive(pid):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-SANDBOX = "import sys; from bot.sandbox.run import main; sys.exit(main(int(sys.argv[1]), False))"
-
-
 @contextlib.contextmanager
 def sandbox(port: int, folder: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
     """The sandbox in a process of its own, with its temporary folders in one of ours."""
@@ -252,33 +209,41 @@ def sandbox(port: int, folder: Path, **environ: str) -> Iterator[subprocess.Pope
             process.kill()
 
 
+def bots_process(run: subprocess.Popen[str]) -> int:
+    """The id of the bot's process, as the page tells it as soon as it is said to be there."""
+    assert run.stdout is not None
+    told = run.stdout.readline()
+    assert told.startswith("The sandbox is open at http://127.0.0.1:")
+    page = requests.get(told.split()[-1], timeout=5)
+    shown = re.search(r"Running, process (\d+)", page.text)
+    assert shown is not None
+    return int(shown[1])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_command_starts_everything_and_ends_it(tmp_path: Path, number: signal.Signals) -> None:
     """The page is there with a ready bot; told to end, nothing is left: no process, no folder."""
     # What a person has lying about steers nothing.
     (tmp_path / ".env").write_text("SLACK_APP_TOKEN=xapp-mine\nKAYRAN_API_URL=https://x.example\n")
     with sandbox(0, tmp_path, SLACK_APP_TOKEN="xapp-mine", HTTP_PROXY="http://x.example") as run:
-        assert run.stdout is not None
-        assert run.stderr is not None
-        told = run.stdout.readline().split()
-        state = requests.get(f"{told[-1]}state", timeout=5).json()
-        page = requests.get(told[-1], timeout=5)
+        pid = bots_process(run)
         folders = [each.name for each in tmp_path.iterdir() if each.is_dir()]
         run.send_signal(number)
-        status = run.wait(10)
-        errors = run.stderr.read()
+        _, errors = run.communicate(timeout=10)
 
-    assert " ".join(told[:-1]) == "The sandbox is open at"
-    assert (state["bot"]["running"], state["bot"]["ready"], state["bot"]["starts"]) == (
-        True,
-        True,
-        1,
-    )
-    assert page.headers["content-type"].startswith("text/html")
     assert [name.startswith("kayran-notify-") for name in folders] == [True]
-    assert (status, errors) == (0, "")
-    assert not is_alive(state["bot"]["pid"])
+    assert (run.returncode, errors) == (0, "")
+    assert goes(pid)
     assert [each.name for each in tmp_path.iterdir()] == [".env"]
+
+
+def test_the_bot_ends_with_a_sandbox_that_is_killed(tmp_path: Path) -> None:
+    """Even kill -9 leaves no bot behind."""
+    with sandbox(0, tmp_path) as run:
+        pid = bots_process(run)
+        run.kill()
+
+    assert goes(pid)
 
 
 def test_a_taken_port_is_told(tmp_path: Path) -> None:
@@ -290,8 +255,7 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
         with sandbox(port, tmp_path) as run:
             said, errors = run.communicate(timeout=10)
 
-    assert run.returncode == 1
-    assert said == ""
+    assert (run.returncode, said) == (1, "")
     assert errors == (
         f"Port {port} is taken by another program. Choose another one: "
         f"python -m bot sandbox --port {port + 1}\n"

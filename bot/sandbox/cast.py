@@ -69,7 +69,6 @@ class Channel:
         members: user ids, the bot's among them where it is in.
         is_archived: nobody can post.
         is_restricted: only admins and owners may post, so the bot may not.
-        is_ext_shared: shared with another company through Slack Connect.
     """
 
     id: str
@@ -78,7 +77,6 @@ class Channel:
     members: set[str] = field(default_factory=set)
     is_archived: bool = False
     is_restricted: bool = False
-    is_ext_shared: bool = False
 
 
 def people() -> dict[str, dict[str, Any]]:
@@ -105,13 +103,7 @@ def channels() -> dict[str, Channel]:
     """Every channel, by id, in the order the page offers them."""
     staff = {PRIMARY_OWNER, OWNER, ADMIN, SECOND_ADMIN, MEMBER}
     opening = [
-        Channel(
-            SCANS,
-            "scans",
-            "public",
-            {*staff, GUEST, STRANGER, FOREIGN_ADMIN, BOT_USER},
-            is_ext_shared=True,
-        ),
+        Channel(SCANS, "scans", "public", {*staff, GUEST, STRANGER, FOREIGN_ADMIN, BOT_USER}),
         Channel(LOBBY, "lobby", "public", set(staff)),
         Channel(BOARD, "board", "private", {PRIMARY_OWNER, OWNER, ADMIN}),
         Channel(ARCHIVED, "attic", "public", {*staff, BOT_USER}, is_archived=True),
@@ -122,55 +114,21 @@ def channels() -> dict[str, Channel]:
 
 
 def _person(user: str, name: str, **flags: Any) -> dict[str, Any]:
-    handle = name.lower().replace(" ", ".")
-    return {
-        "id": user,
-        "team_id": TEAM,
-        "name": handle,
-        "deleted": False,
-        "color": "4bbe2e",
-        "real_name": name,
-        "tz": "Europe/Berlin",
-        "tz_label": "Central European Time",
-        "tz_offset": 3600,
-        "profile": _profile(name),
-        "is_admin": False,
-        "is_owner": False,
-        "is_primary_owner": False,
-        "is_restricted": False,
-        "is_ultra_restricted": False,
-        "is_bot": False,
-        "is_app_user": False,
-        "updated": 1_700_000_000,
-        **flags,
-    }
+    roles = ("is_admin", "is_owner", "is_primary_owner", "is_restricted", "is_ultra_restricted")
+    return {**_anyone(user, name), "team_id": TEAM, **dict.fromkeys(roles, False), **flags}
 
 
 def _stranger(user: str, name: str) -> dict[str, Any]:
     """Slack Connect shows less of people from other companies, and no roles at all."""
+    return {**_anyone(user, name), "team_id": OTHER_TEAM, "is_stranger": True}
+
+
+def _anyone(user: str, name: str) -> dict[str, Any]:
     return {
         "id": user,
-        "team_id": OTHER_TEAM,
         "name": name.lower().replace(" ", "."),
+        "real_name": name,
+        "profile": {"real_name": name, "display_name": name.partition(" ")[0].lower()},
         "deleted": False,
-        "real_name": name,
-        "profile": _profile(name),
-        "is_stranger": True,
         "is_bot": False,
-        "is_app_user": False,
-        "updated": 1_700_000_000,
-    }
-
-
-def _profile(name: str) -> dict[str, Any]:
-    first, _, last = name.partition(" ")
-    return {
-        "real_name": name,
-        "real_name_normalized": name,
-        "display_name": first.lower(),
-        "display_name_normalized": first.lower(),
-        "first_name": first,
-        "last_name": last,
-        "status_text": "",
-        "status_emoji": "",
     }

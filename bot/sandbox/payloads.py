@@ -1,8 +1,8 @@
 """What Slack sends to an app when a person does something, field by field.
 
-Commands: https://docs.slack.dev/interactivity/implementing-slash-commands. Buttons and modals:
-https://docs.slack.dev/reference/interaction-payloads, with the fields its pages leave out as the
-samples of slackapi/java-slack-sdk (``json-logs/samples/app-backend``) show them.
+Commands: https://docs.slack.dev/interactivity/implementing-slash-commands. Buttons and views:
+https://docs.slack.dev/reference/interaction-payloads, with the fields its pages leave out
+as the samples of slackapi/java-slack-sdk (``json-logs/samples/app-backend``) show them.
 """
 
 from __future__ import annotations
@@ -10,17 +10,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from bot.sandbox.workspace import (
-    APP,
-    BOT,
-    TEAM,
-    TEAM_DOMAIN,
-    Channel,
-    Ephemeral,
-    Message,
-    Modal,
-    Workspace,
-)
+from bot.sandbox.cast import APP, BOT, TEAM, TEAM_DOMAIN, Channel
+from bot.sandbox.modals import Modal
+from bot.sandbox.workspace import Ephemeral, Message, Workspace
 
 VERIFICATION_TOKEN = "made-up-verification-token"  # noqa: S105 (deprecated by Slack, and no secret here)
 
@@ -58,32 +50,17 @@ def command(
 def view_submission(workspace: Workspace, modal: Modal) -> dict[str, Any]:
     """Someone presses a modal's submit button. No channel, no response URL, no thread."""
     return {
-        "type": "view_submission",
-        **_who(workspace, modal.user),
-        "trigger_id": workspace.new_trigger(modal.user),
+        **happened(workspace, modal.user, "view_submission"),
         "view": view_object(modal),
         "response_urls": [],
     }
 
 
-def view_closed(workspace: Workspace, modal: Modal, is_cleared: bool) -> dict[str, Any]:
-    """Someone closes a modal that asked to be told; without what was ticked in it."""
-    view = view_object(modal) | {"state": {"values": {}}}
+def action_in_view(workspace: Workspace, modal: Modal, action: dict[str, Any]) -> dict[str, Any]:
+    """Someone presses a button in a modal or the Home, or changes what isn't an input's."""
     return {
-        "type": "view_closed",
-        **_who(workspace, modal.user),
-        "view": view,
-        "is_cleared": is_cleared,
-    }
-
-
-def action_in_modal(workspace: Workspace, modal: Modal, action: dict[str, Any]) -> dict[str, Any]:
-    """Someone presses a button in a modal, or ticks a box that isn't an input's."""
-    return {
-        "type": "block_actions",
-        **_who(workspace, modal.user),
+        **happened(workspace, modal.user, "block_actions"),
         "container": {"type": "view", "view_id": modal.id},
-        "trigger_id": workspace.new_trigger(modal.user),
         "view": view_object(modal),
         "actions": [action],
     }
@@ -97,23 +74,19 @@ def action_in_message(
     response_url: str,
 ) -> dict[str, Any]:
     """Someone presses a button in a message."""
-    channel = workspace.channel(message.channel)
     is_ephemeral = isinstance(message, Ephemeral)
-    ts = message.id if isinstance(message, Ephemeral) else message.ts
     container = {
         "type": "message",
-        "message_ts": ts,
-        "channel_id": channel.id,
+        "message_ts": message.id if isinstance(message, Ephemeral) else message.ts,
+        "channel_id": message.channel,
         "is_ephemeral": is_ephemeral,
     }
     if message.thread_ts is not None:
         container["thread_ts"] = message.thread_ts
     payload = {
-        "type": "block_actions",
-        **_who(workspace, user),
+        **happened(workspace, user, "block_actions"),
         "container": container,
-        "trigger_id": workspace.new_trigger(user),
-        "channel": {"id": channel.id, "name": channel_name(channel)},
+        "channel": channel_object(workspace, message.channel),
         "state": {"values": {}},
         "response_url": response_url,
         "actions": [action],
@@ -124,27 +97,16 @@ def action_in_message(
 
 def view_object(modal: Modal) -> dict[str, Any]:
     """A view as Slack tells of it, in payloads and in the answers of ``views.*``."""
-    asked = modal.view
-    return {
+    unsaid = {"private_metadata": "", "callback_id": "", "external_id": "", "submit": None}
+    return unsaid | {
+        **copy.deepcopy(modal.view),
         "id": modal.id,
         "team_id": TEAM,
-        "type": asked["type"],
-        "blocks": copy.deepcopy(modal.blocks),
-        "private_metadata": asked.get("private_metadata") or "",
-        "callback_id": asked.get("callback_id") or "",
         "state": {"values": copy.deepcopy(modal.state)},
         "hash": modal.hash,
-        "title": asked["title"],
-        "clear_on_close": asked.get("clear_on_close", False),
-        "notify_on_close": asked.get("notify_on_close", False),
-        "submit_disabled": asked.get("submit_disabled", False),
-        "close": asked.get("close"),
-        "submit": asked.get("submit"),
-        "previous_view_id": modal.previous,
-        "root_view_id": modal.root,
+        "root_view_id": modal.id,
+        "previous_view_id": None,
         "app_id": APP,
-        "external_id": asked.get("external_id") or "",
-        "app_installed_team_id": TEAM,
         "bot_id": BOT,
     }
 
@@ -154,9 +116,16 @@ def channel_name(channel: Channel) -> str:
     return {"public": channel.name, "private": "privategroup", "im": "directmessage"}[channel.kind]
 
 
-def _who(workspace: Workspace, user: str) -> dict[str, Any]:
+def channel_object(workspace: Workspace, channel: str) -> dict[str, str]:
+    """A channel, as payloads name it."""
+    return {"id": channel, "name": channel_name(workspace.channel(channel))}
+
+
+def happened(workspace: Workspace, user: str, kind: str) -> dict[str, Any]:
+    """What every payload but a command's says: what happened, who did it, and in which team."""
     person = workspace.people[user]
     return {
+        "type": kind,
         # The clicker's own team here, the app's below (slackapi/java-slack-sdk#1041).
         "user": {
             "id": user,
@@ -164,6 +133,7 @@ def _who(workspace: Workspace, user: str) -> dict[str, Any]:
             "name": person["name"],
             "team_id": person["team_id"],
         },
+        "trigger_id": workspace.new_trigger(user),
         "api_app_id": APP,
         "token": VERIFICATION_TOKEN,
         "team": {"id": TEAM, "domain": TEAM_DOMAIN},

@@ -1,116 +1,106 @@
-"""The real bot as a child process: started, watched, killed on demand, and ended for good.
+"""The real bot as a child process: started, watched, and killed on demand.
 
-It runs in a process group of its own, so that killing it means all of it, its server's workers
-included. Its log is kept quiet: lines from WARNING on are shown, and the last ones of any level
-when it ends by itself.
+The child ends with whoever started it, even when that is killed: it watches its standard input,
+which is at its end as soon as nobody holds the other side, and then kills its own process group.
+So nobody here ever kills by a number that may be another process's by now.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
-_LAST_LINES = 40
+LAST_LINES = 40
 """Lines of its log that are kept, to be shown when it ends by itself."""
 
-_HEALTH_POLL = 0.1
+HEALTH_POLL = 0.1
 """Seconds between two looks at ``/healthz`` while it starts."""
 
-_HEALTH_LIMIT = 2.0
+HEALTH_LIMIT = 2.0
 """Seconds ``/healthz`` may take."""
 
-_HISTORY_LIMIT = 15.0
-"""Seconds the history may take to be printed."""
+GRACE = 3.0
+"""Seconds the child may take to end itself."""
 
-_GRACE = 4.0
-"""Seconds between asking the bot to end and ending it."""
+COMMAND = (sys.executable, "-m", "bot.sandbox.process", "serve", "--http", "--host", "127.0.0.1")
+"""As the Procfile says, but for the address: nobody but this machine reaches it."""
 
 _LEVEL = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
-_LOUD = ("WARNING", "ERROR", "CRITICAL")
 
 
 class BotProcess:
-    """The bot's process, which may end and be started again.
+    """The bot's process, which may be killed and started again.
 
     Args:
-        environ: all of its environment.
+        environ: all of its environment; it serves HTTP on ``PORT``.
         folder: where it runs; no ``.env`` should be there.
-        port: where it serves HTTP.
         changed: called when it started, got ready, or ended.
-        show: what becomes of a line worth reading.
-        serve: how it is started; by default as a host starts it, but reached from this machine alone.
-        history: what prints its history, a JSON object on each line.
+        show: called with each line of its log from WARNING on, and with the last ones of any level
+            when it ends by itself.
+        command: how it is started.
 
     Attributes:
         starts: how often it was started.
+        killed_at: when it was last killed, in seconds since the epoch.
     """
 
-    def __init__(  # noqa: PLR0913 (the last four have defaults, and go by keyword)
+    def __init__(
         self,
         environ: Mapping[str, str],
         folder: Path,
-        port: int,
-        *,
-        changed: Callable[[], None] = lambda: None,
-        show: Callable[[str], None] = print,
-        serve: Sequence[str] | None = None,
-        history: Sequence[str] = (sys.executable, "-m", "bot", "history", "--json"),
+        changed: Callable[[], None],
+        show: Callable[[str], None],
+        command: Sequence[str] = COMMAND,
     ) -> None:
         self.starts = 0
-        self._environ = dict(environ)
+        self.killed_at: float | None = None
+        self._environ = environ
         self._folder = folder
-        self._port = port
         self._changed = changed
         self._show = show
-        self._serve = tuple(serve or _by_gunicorn(port))
-        self._history = tuple(history)
+        self._command = command
         self._lock = threading.Lock()
-        self._run: _Run | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._healthy: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
 
     @property
     def running(self) -> bool:
         """Whether there is a process."""
-        run = self._run
-        return run is not None and not run.ended.is_set()
+        return self._process is not None and self._process.poll() is None
 
     @property
     def ready(self) -> bool:
-        """Whether it has said that it can serve, and is running still."""
-        run = self._run
-        return run is not None and run.ready.is_set() and not run.ended.is_set()
+        """Whether it is running and has said that it can serve."""
+        return self.running and self._healthy is self._process
 
     @property
     def pid(self) -> int | None:
         """Its process id, while it runs."""
-        run = self._run
-        return run.process.pid if run is not None and not run.ended.is_set() else None
+        return self._process.pid if self._process is not None and self.running else None
 
     def start(self) -> None:
-        """Start it; it is ready some time later.
-
-        Raises:
-            RuntimeError: when it is running.
-        """
+        """Start it; it is ready some time later. Fine when it is running."""
         with self._lock:
             if self.running:
-                raise RuntimeError("The bot is running already.")
+                return
             process = subprocess.Popen(  # noqa: S603 (our own interpreter, our own module)
-                self._serve,
+                self._command,
                 env=self._environ,
                 cwd=self._folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -118,149 +108,76 @@ class BotProcess:
                 start_new_session=True,
             )
             self.starts += 1
-            self._run = _Run(process, self._port, self._changed, self._show)
+            self._process = process
+            self._reader = threading.Thread(target=self._read, args=(process,), daemon=True)
+            self._reader.start()
+            threading.Thread(target=self._watch, args=(process,), daemon=True).start()
         self._changed()
-
-    def wait_until_ready(self, seconds: float) -> bool:
-        """Wait until it can serve; whether it came to that before it ended and in time."""
-        run = self._run
-        if run is None:
-            return False
-        run.settled.wait(seconds)
-        return self.ready
 
     def kill(self) -> None:
         """End it at once, as a machine that dies would. Fine when it isn't running."""
         with self._lock:
-            if self._run is not None:
-                self._run.kill()
+            process = self._process
+            if process is not None and process.stdin is not None and self.running:
+                self.killed_at = time.time()
+                process.stdin.close()
+                try:
+                    process.wait(GRACE)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            if self._reader is not None:
+                self._reader.join(GRACE)  # What it wrote last is shown by then.
 
-    def stop(self) -> None:
-        """Ask it to end, and end it when it takes its time. Fine when it isn't running."""
-        with self._lock:
-            if self._run is not None:
-                self._run.terminate(_GRACE)
-                self._run.kill()
-
-    def history(self) -> list[dict[str, Any]]:
-        """The rows of ``python -m bot history --json``; none when that can't be had."""
-        try:
-            printed = subprocess.run(  # noqa: S603 (as above)
-                self._history,
-                env=self._environ,
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_HISTORY_LIMIT,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError):
-            return []
-        return _rows(printed.stdout)
-
-
-class _Run:
-    """One process, from its start to its end."""
-
-    def __init__(
-        self,
-        process: subprocess.Popen[str],
-        port: int,
-        changed: Callable[[], None],
-        show: Callable[[str], None],
-    ) -> None:
-        self.process = process
-        self.ready = threading.Event()
-        self.ended = threading.Event()
-        self.settled = threading.Event()
-        self._port = port
-        self._changed = changed
-        self._show = show
-        self._asked_to_end = False
-        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
-        self._reader = threading.Thread(target=self._read, name="bot-log", daemon=True)
-        self._waiter = threading.Thread(target=self._wait, name="bot-end", daemon=True)
-        self._watcher = threading.Thread(target=self._watch, name="bot-health", daemon=True)
-        for thread in (self._reader, self._waiter, self._watcher):
-            thread.start()
-
-    def terminate(self, seconds: float) -> None:
-        """Ask it to end, and wait so long for it."""
-        self._asked_to_end = True
-        with contextlib.suppress(ProcessLookupError):
-            self.process.terminate()
-        self.ended.wait(seconds)
-
-    def kill(self) -> None:
-        """End the whole group, and wait until everything that watched it has ended too."""
-        self._asked_to_end = True
-        # Even when the process itself has ended: its children may not have.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        for thread in (self._waiter, self._watcher, self._reader):
-            thread.join(_HEALTH_LIMIT + 1)
-
-    def _read(self) -> None:
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        """Show what is worth reading, until the process has ended."""
+        lines: deque[str] = deque(maxlen=LAST_LINES)
         loud = False
-        stream = self.process.stdout
-        if stream is None:
-            raise RuntimeError("the bot's log was not piped")
-        with stream:
-            for line in stream:
-                self._lines.append(line.rstrip())
+        with process.stdout or contextlib.nullcontext(()) as log:
+            for line in log:
+                lines.append(f"bot: {line.rstrip()}")
                 level = _LEVEL.search(line)
-                # What has no level goes on from the line before it.
-                loud = level.group() in _LOUD if level else loud
+                # A line without a level continues the one before it.
+                loud = level.group() not in ("DEBUG", "INFO") if level else loud
                 if loud:
-                    self._show(f"bot: {line.rstrip()}")
-
-    def _wait(self) -> None:
-        status = self.process.wait()
-        self.ended.set()
-        self.settled.set()
+                    self._show(lines[-1])
+        status = process.wait()
         self._changed()
-        if not self._asked_to_end:
-            self._reader.join(1)
+        if process.stdin is not None and not process.stdin.closed:
+            process.stdin.close()
             self._show(f"The bot has ended by itself, with status {status}. Its last lines:")
-            for line in list(self._lines) or ["(it wrote nothing)"]:
-                self._show(f"bot: {line}")
+            for line in lines or ["(it wrote nothing)"]:
+                self._show(line)
 
-    def _watch(self) -> None:
-        while not self.ended.is_set():
-            if _is_healthy(self._port):
-                self.ready.set()
-                self.settled.set()
+    def _watch(self, process: subprocess.Popen[str]) -> None:
+        while process.poll() is None:
+            if _is_healthy(int(self._environ["PORT"])):
+                self._healthy = process
                 self._changed()
                 return
-            self.ended.wait(_HEALTH_POLL)
-
-
-def _by_gunicorn(port: int) -> tuple[str, ...]:
-    """As the Procfile says, but for the address: macOS asks the person about any that others reach."""
-    config, address = "python:bot.gunicorn", f"127.0.0.1:{port}"
-    server = (sys.executable, "-m", "gunicorn")
-    return (*server, "--config", config, "--bind", address, "bot.wsgi:create_app()")
+            time.sleep(HEALTH_POLL)
 
 
 def _is_healthy(port: int) -> bool:
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=_HEALTH_LIMIT)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HEALTH_LIMIT)
     try:
-        with contextlib.closing(line):
-            line.request("GET", "/healthz")
-            return line.getresponse().status == HTTPStatus.OK
+        with contextlib.closing(connection):
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False  # Not there yet.
 
 
-def _rows(text: str) -> list[dict[str, Any]]:
-    rows = []
-    for line in text.splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue  # A sentence between the rows, if there ever is one.
-        if isinstance(row, dict):
-            rows.append(row)
-    return rows
+def end_with_stdin() -> None:
+    """Kill this process and its group as soon as nobody holds the other side of its stdin."""
+
+    def watch() -> None:
+        os.read(0, 1)
+        os.kill(0, signal.SIGKILL)  # 0 is the group of whoever calls, so never somebody else's.
+
+    threading.Thread(target=watch, name="end-with-stdin", daemon=True).start()
+
+
+if __name__ == "__main__":
+    end_with_stdin()
+    runpy.run_module("bot", run_name="__main__", alter_sys=True)

@@ -16,8 +16,8 @@ import sys
 import tempfile
 import time
 import webbrowser
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -30,24 +30,15 @@ from bot.sandbox.wire import Wire
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder, where ``bot`` is imported from."""
 
-_READY_LIMIT = 30.0
+READY_LIMIT = 30.0
 """Seconds the bot may take to start."""
 
-_LOOK = 0.1
-"""Seconds between two looks at whether it was told to end while it starts."""
+POLL = 0.05
+"""Seconds between two looks at whether it has."""
 
-_KEPT = (
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "TZ",
-    "TMPDIR",
-    "PYTHONDONTWRITEBYTECODE",
-    "PYTHONPYCACHEPREFIX",
+PASSED_ON = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
 )
 """What the bot gets of the person's own environment: no proxy, no token, nothing else that steers it."""
 
@@ -62,20 +53,29 @@ def main(port: int, open_browser: bool) -> int:
     Returns:
         The exit status: 0 when it was told to end, 1 when it could not start.
     """
-    with _end_of_the_day() as end, ExitStack() as stack:
+    # A signal handler may put into this kind of queue at any moment; ``threading.Event`` could be
+    # in the middle of being waited for, by the very thread the handler interrupts.
+    end: SimpleQueue[int] = SimpleQueue()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: end.put(got))
+    with ExitStack() as stack:
         bot, control = _assemble(stack)
         try:
             control.start(port)
-        except (OSError, OverflowError) as error:
-            _show(_why_not(port, error))
+        except OSError as error:
+            _show(_port_error(port, error))
             return 1
         bot.start()
-        if not _gets_ready(bot, end):
-            return 1 if end.empty() else 0
-        _say(f"The sandbox is open at {control.url}")
-        _say("Ctrl-C ends it.")
-        if open_browser and _has_a_screen(os.environ):
-            webbrowser.open(control.url)
+        deadline = time.monotonic() + READY_LIMIT
+        while end.empty() and not bot.ready:
+            if not bot.running or time.monotonic() > deadline:
+                _show("The bot could not be started.")
+                return 1
+            time.sleep(POLL)
+        if end.empty():
+            print(f"The sandbox is open at {control.url}\nCtrl-C ends it.", flush=True)  # noqa: T201 (what a command line is for)
+            if open_browser and _has_a_screen(os.environ):
+                webbrowser.open(control.url)
         end.get()
     return 0
 
@@ -92,7 +92,7 @@ def environment(
         api_key: Kayran's.
     """
     return {
-        **{name: own[name] for name in _KEPT if name in own},
+        **{name: own[name] for name in PASSED_ON if name in own},
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "SLACK_BOT_TOKEN": slack.bot_token,
@@ -119,77 +119,33 @@ def _assemble(stack: ExitStack) -> tuple[BotProcess, Control]:
             wire=wire,
         )
     )
-    port = _free_port()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     slack.events_url = f"http://127.0.0.1:{port}/slack/events"
     environ = environment(os.environ, slack, kayran, api_key) | {
         "PORT": str(port),
         "DATABASE_URL": f"sqlite:///{folder / 'records.db'}",
     }
-    bot = BotProcess(environ, folder, port, changed=wire.touch, show=_show)
+    bot = BotProcess(environ, folder, changed=wire.touch, show=_show)
     control = Control(slack, kayran, bot)
     stack.callback(control.stop)
-    stack.callback(bot.stop)
+    stack.callback(bot.kill)
     return bot, control
 
 
-@contextmanager
-def _end_of_the_day() -> Iterator[SimpleQueue[int]]:
-    """A queue that gets something when the sandbox is told to end.
-
-    A signal handler may put something into this kind of queue at any moment; ``threading.Event``
-    could be in the middle of being waited for, by the very thread the handler interrupts.
-    """
-    end: SimpleQueue[int] = SimpleQueue()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda got, _: end.put(got)) for number in numbers}
-    try:
-        yield end
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _gets_ready(bot: BotProcess, end: SimpleQueue[int]) -> bool:
-    """Whether the bot came to serve; says why not, unless it was told to end meanwhile."""
-    deadline = time.monotonic() + _READY_LIMIT
-    while end.empty():
-        if bot.wait_until_ready(_LOOK):
-            return True
-        if not bot.running:
-            return False  # What it wrote last has been shown.
-        if time.monotonic() > deadline:
-            _show(f"The bot did not get ready within {_READY_LIMIT:.0f} s.")
-            return False
-    return False
-
-
-def _free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _why_not(port: int, error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+def _port_error(port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
         return (
             f"Port {port} is taken by another program. Choose another one: "
             f"python -m bot sandbox --port {port + 1}"
         )
-    reason = error.strerror if isinstance(error, OSError) else "it is not a port number"
-    return f"Port {port} can't be used: {reason}."
+    return f"Port {port} can't be used: {error.strerror}."
 
 
 def _has_a_screen(environ: Mapping[str, str]) -> bool:
     """Whether a browser would be a window: without one, it would take over the terminal."""
-    if sys.platform == "darwin":
-        return True
-    return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
-
-
-def _say(line: str) -> None:
-    """Tell what is so."""
-    print(line, flush=True)  # noqa: T201 (what a command line is for)
+    return sys.platform == "darwin" or bool({"DISPLAY", "WAYLAND_DISPLAY"} & environ.keys())
 
 
 def _show(line: str) -> None:

@@ -45,35 +45,26 @@ class Entry:
     body: str = ""
 
 
-class Crossing:
-    """A request on its way; say how it ended with ``ended``."""
-
-    def __init__(self, wire: Wire, number: int) -> None:
-        self._wire = wire
-        self._number = number
-
-    def ended(self, answer: str) -> None:
-        """Note what came back, such as ``200 in 12 ms``."""
-        self._wire.answer(self._number, answer)
-
-
 class Wire:
     """What crossed the wire, newest last; safe to use from any thread.
 
     Args:
         clock: seconds since the epoch.
         limit: how many entries are kept; the oldest make room.
+
+    Attributes:
+        total: how many requests there were, also those that made room.
+        revision: a number that grows with every change, on the wire or behind it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time, limit: int = 200) -> None:
+        self.total = 0
+        self.revision = 0
         self._clock = clock
         self._limit = limit
         self._bell = threading.Condition()
-        self._secrets: tuple[str, ...] = ()
+        self._secrets: list[str] = []
         self._entries: dict[int, Entry] = {}
-        self._sent = 0
-        self._answered = 0
-        self._revision = 0
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -81,53 +72,39 @@ class Wire:
         with self._bell:
             return tuple(self._entries.values())
 
-    @property
-    def revision(self) -> int:
-        """A number that grows with every change, on the wire or behind it."""
-        with self._bell:
-            return self._revision
-
-    @property
-    def traffic(self) -> int:
-        """A number that grows with every request and every answer, but not with ``touch``."""
-        with self._bell:
-            return self._sent + self._answered
-
     def hide(self, *secrets: str) -> None:
         """Mask these wherever they turn up from now on."""
         with self._bell:
-            known = {*self._secrets, *(secret for secret in secrets if secret)}
-            self._secrets = tuple(sorted(known, key=len, reverse=True))
+            # The longest first: one may be part of another.
+            self._secrets = sorted({*self._secrets, *secrets}, key=len, reverse=True)
 
-    def began(self, source: str, to: str, what: str, body: str = "") -> Crossing:
-        """Note a request as it is sent; its answer is noted on what this returns."""
-        entry = Entry(self._clock(), source, to, self._masked(what), "", self._masked(body))
+    def began(self, source: str, to: str, what: str, body: str = "") -> Callable[[str], None]:
+        """Note a request as it is sent.
+
+        Returns:
+            To be called with what came back, such as ``200 in 12 ms``.
+        """
+        kept = self._masked(body)[:BODY_LIMIT]
+        entry = Entry(self._clock(), source, to, self._masked(what), "", kept)
         with self._bell:
-            self._sent += 1
-            number = self._sent
-            self._entries[number] = replace(entry, body=entry.body[:BODY_LIMIT])
-            while len(self._entries) > self._limit:
-                del self._entries[next(iter(self._entries))]
-            self._ring()
-        return Crossing(self, number)
+            self.total = number = self.total + 1
+            self._entries[number] = entry
+            self._entries.pop(number - self._limit, None)
+        self.touch()
 
-    def record(self, source: str, to: str, what: str, body: str = "", answer: str = "") -> None:
-        """Note a request together with its answer."""
-        self.began(source, to, what, body).ended(answer)
+        def ended(answer: str) -> None:
+            with self._bell:
+                if number in self._entries:
+                    self._entries[number] = replace(entry, answer=self._masked(answer))
+            self.touch()
 
-    def answer(self, number: int, answer: str) -> None:
-        """Note the answer to the request of that number; an entry that made room is left alone."""
-        masked = self._masked(answer)
-        with self._bell:
-            self._answered += 1
-            if number in self._entries:
-                self._entries[number] = replace(self._entries[number], answer=masked)
-            self._ring()
+        return ended
 
     def touch(self) -> None:
         """Say that something changed that isn't on the wire itself, such as a tick in a form."""
         with self._bell:
-            self._ring()
+            self.revision += 1
+            self._bell.notify_all()
 
     def wait_for_change(self, since: int, seconds: float) -> int:
         """Wait until the revision is past ``since``, at most so many seconds.
@@ -136,8 +113,8 @@ class Wire:
             The revision now, changed or not.
         """
         with self._bell:
-            self._bell.wait_for(lambda: self._revision > since, timeout=seconds)
-            return self._revision
+            self._bell.wait_for(lambda: self.revision > since, timeout=seconds)
+            return self.revision
 
     def wait_for(self, predicate: Callable[[], bool], seconds: float) -> bool:
         """Wait until the predicate holds, looking again after every change.
@@ -158,10 +135,6 @@ class Wire:
             if left <= 0:
                 return False
             self.wait_for_change(seen, left)
-
-    def _ring(self) -> None:
-        self._revision += 1
-        self._bell.notify_all()
 
     def _masked(self, text: str) -> str:
         for secret in self._secrets:

@@ -1,119 +1,35 @@
 """The state of a Slack workspace and its rules, with no HTTP in it.
 
-People and channels, messages and threads, what is only visible to one person, the modals each
-person has open, triggers and response URLs. What Slack would refuse is a ``Refusal`` with Slack's
-own error code. Facts are from https://docs.slack.dev unless a comment names another source.
+People and channels, messages and threads, what is only visible to one person, the view each person
+has open, triggers and response URLs. What Slack would refuse is a ``Refusal`` with Slack's own error
+code. Facts are from https://docs.slack.dev unless a comment names another source.
 """
 
 from __future__ import annotations
 
 import copy
-import json
 import re
 import secrets
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.sandbox import block_kit
-from bot.sandbox.cast import (
-    ADMIN,
-    ANNOUNCEMENTS,
-    APP,
-    APP_NAME,
-    ARCHIVED,
-    BOARD,
-    BOT,
-    BOT_NAME,
-    BOT_USER,
-    DEACTIVATED_ADMIN,
-    DM,
-    FOREIGN_ADMIN,
-    GUEST,
-    LOBBY,
-    MEMBER,
-    ON_THE_PAGE,
-    OTHER_BOT,
-    OTHER_TEAM,
-    OWNER,
-    PRIMARY_OWNER,
-    SCANS,
-    SECOND_ADMIN,
-    SINGLE_CHANNEL_GUEST,
-    SLACKBOT,
-    STRANGER,
-    TEAM,
-    TEAM_DOMAIN,
-    TEAM_NAME,
-    Channel,
-    channels,
-    people,
-)
-from bot.sandbox.modals import BANNER, Modal, initial_state, name_blocks, token, with_ids
-
-__all__ = [
-    "ADMIN",
-    "ANNOUNCEMENTS",
-    "APP",
-    "APP_NAME",
-    "ARCHIVED",
-    "BANNER",
-    "BOARD",
-    "BOT",
-    "BOT_NAME",
-    "BOT_USER",
-    "DEACTIVATED_ADMIN",
-    "DM",
-    "FOREIGN_ADMIN",
-    "GUEST",
-    "LOBBY",
-    "MEMBER",
-    "ON_THE_PAGE",
-    "OTHER_BOT",
-    "OTHER_TEAM",
-    "OWNER",
-    "PRIMARY_OWNER",
-    "SCANS",
-    "SCOPES",
-    "SECOND_ADMIN",
-    "SINGLE_CHANNEL_GUEST",
-    "SLACKBOT",
-    "STRANGER",
-    "TEAM",
-    "TEAM_DOMAIN",
-    "TEAM_NAME",
-    "Channel",
-    "Ephemeral",
-    "Message",
-    "Modal",
-    "Refusal",
-    "Version",
-    "Workspace",
-]
+from bot.sandbox import blocks
+from bot.sandbox.cast import APP, BOT, BOT_USER, SLACKBOT, TEAM, Channel, channels, people
+from bot.sandbox.modals import BANNER, REQUIRED, Modal
 
 SCOPES = frozenset({"commands", "chat:write", "chat:write.public", "users:read"})
 """What ``manifest.yml`` asks for; a test holds the two together."""
 
 TRIGGER_LIFE = 3.0
-"""Seconds a ``trigger_id`` can be used, once."""
+"""Seconds a ``trigger_id`` can be used, once (https://docs.slack.dev/interactivity)."""
 RESPONSE_URL_LIFE = 30 * 60.0
-"""Seconds a ``response_url`` can be used."""
+"""Seconds a ``response_url`` can be used, five times
+(https://docs.slack.dev/interactivity/handling-user-interaction#message_responses)."""
 RESPONSE_URL_USES = 5
-STACK_DEPTH = 3
-"""Views on top of each other."""
-VIEW_BYTES = 250_000
-TEXT_LIMIT = 40_000
-"""Characters beyond which ``chat.postMessage`` cuts a text."""
 SHORT_TEXT_LIMIT = 4_000
 """Characters beyond which ``chat.update`` and ``chat.postEphemeral`` refuse a text."""
-BLOCKS_TEXT_LIMIT = 11_000
-"""Characters over all blocks of a message. Slack doesn't publish the limit; refusals were reported
-from about 11,300 on (slackapi/bolt-js#2867, #2509), so what passes here passes there."""
-
-REQUIRED = "Please complete this required field."
-"""Slack's words beside an input that has to be answered and isn't."""
 
 _TS = re.compile(r"\d+\.\d{6}")
 
@@ -132,14 +48,6 @@ class Refusal(Exception):  # noqa: N818 (Slack's answer, not a fault)
         self.extra = extra
 
 
-@dataclass(frozen=True)
-class Version:
-    """What a message said before it was edited."""
-
-    text: str
-    blocks: list[dict[str, Any]]
-
-
 @dataclass(eq=False)
 class Message:
     """A message in a channel.
@@ -148,9 +56,7 @@ class Message:
         ts: its id in the channel, and when it was posted.
         user: its author; the bot's user for the bot's.
         thread_ts: the ``ts`` of the message whose thread it is in.
-        through: ``chat.postMessage``, ``response_url``, or ``person``.
-        flags: ``unfurl_links``, ``unfurl_media`` and the like, as they were sent.
-        edits: what it said before, oldest first.
+        edits: the texts it had before, oldest first.
         edited: it carries the label "(edited)": an update without blocks gives it one.
         visible: ``False`` for a reply to a thread that isn't there, which Slack takes and nobody sees
             (slackapi/python-slack-sdk#840).
@@ -163,10 +69,7 @@ class Message:
     text: str
     blocks: list[dict[str, Any]] = field(default_factory=list)
     thread_ts: str | None = None
-    through: str = "person"
-    metadata: dict[str, Any] | None = None
-    flags: dict[str, Any] = field(default_factory=dict)
-    edits: list[Version] = field(default_factory=list)
+    edits: list[str] = field(default_factory=list)
     edited: bool = False
     visible: bool = True
     trouble: bool = False
@@ -175,11 +78,6 @@ class Message:
     def is_bot(self) -> bool:
         """Whether the bot posted it."""
         return self.user == BOT_USER
-
-    @property
-    def texts(self) -> list[str]:
-        """Every text in its blocks, or its text alone when it has none."""
-        return list(block_kit.texts(self.blocks)) or [self.text]
 
     def as_object(self) -> dict[str, Any]:
         """Slack's message object."""
@@ -192,11 +90,7 @@ class Message:
         }
         if self.is_bot:
             whole |= {"bot_id": BOT, "app_id": APP, "blocks": copy.deepcopy(self.blocks)}
-        if self.thread_ts is not None:
-            whole["thread_ts"] = self.thread_ts
-        if self.metadata is not None:
-            whole["metadata"] = copy.deepcopy(self.metadata)
-        return whole
+        return whole if self.thread_ts is None else whole | {"thread_ts": self.thread_ts}
 
 
 @dataclass(eq=False)
@@ -207,7 +101,6 @@ class Ephemeral:
         id: its ``ts`` as well; it is not in the channel's history.
         user: who sees it.
         author: the bot's user, or Slackbot.
-        through: ``ack``, ``response_url``, ``chat.postEphemeral``, or ``slack`` for Slackbot's own.
     """
 
     id: str
@@ -217,29 +110,17 @@ class Ephemeral:
     blocks: list[dict[str, Any]] = field(default_factory=list)
     author: str = BOT_USER
     thread_ts: str | None = None
-    through: str = "response_url"
-
-    @property
-    def texts(self) -> list[str]:
-        """Every text in its blocks, or its text alone when it has none."""
-        return list(block_kit.texts(self.blocks)) or [self.text]
 
 
 @dataclass
-class _Trigger:
-    user: str
-    issued: float
-    used: bool = False
+class _Handle:
+    """What an app was given for a while: a trigger, or the secret part of a ``response_url``."""
 
-
-@dataclass
-class _ResponseUrl:
     user: str
-    channel: str
     issued: float
     uses: int = 0
-    message_ts: str | None = None
-    ephemeral: str | None = None
+    channel: str = ""
+    original: Message | Ephemeral | None = None
 
 
 class Workspace:
@@ -248,112 +129,68 @@ class Workspace:
     Args:
         clock: seconds since the epoch.
         changed: called after every change.
-        scopes: what the app was granted.
 
     Attributes:
         people: Slack's user objects by id; tests may change them.
         channels: by id.
+        homes: the app's Home by user, where it was published.
         scopes: what the app was granted.
+        validate: judges a ``view`` or the ``blocks`` of a message, and gives what Slack would say
+            against it; every block is taken at first.
     """
 
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.time,
-        changed: Callable[[], None] = lambda: None,
-        scopes: frozenset[str] = SCOPES,
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], changed: Callable[[], None]) -> None:
         self.people: dict[str, dict[str, Any]] = people()
         self.channels: dict[str, Channel] = channels()
-        self.scopes = scopes
+        self.homes: dict[str, Modal] = {}
+        self.scopes = SCOPES
+        self.validate: Callable[[str, Any], list[str]] = lambda _kind, _value: []
         self._clock = clock
         self._changed = changed
         self._lock = threading.RLock()
-        self._hidden: dict[str, str] = {}
         self._messages: list[Message] = []
         self._ephemerals: list[Ephemeral] = []
-        self._stacks: dict[str, list[Modal]] = {}
-        self._triggers: dict[str, _Trigger] = {}
-        self._response_urls: dict[str, _ResponseUrl] = {}
+        self._modals: dict[str, Modal] = {}
+        self._triggers: dict[str, _Handle] = {}
+        self._response_urls: dict[str, _Handle] = {}
         self._last_ts = 0
 
-    # People
+    # People and channels
 
-    def person(self, user: str) -> dict[str, Any]:
-        """Slack's user object, as ``users.info`` gives it.
+    def person(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """``users.info``.
 
         Raises:
-            Refusal: ``user_not_found``, or the error the person was hidden with.
+            Refusal: ``user_not_found``.
         """
-        with self._lock:
-            if user in self._hidden:
-                raise Refusal(self._hidden[user])
-            if user not in self.people:
-                raise Refusal("user_not_found")
-            return copy.deepcopy(self.people[user])
+        user = arguments.get("user")
+        if user not in self.people:
+            raise Refusal("user_not_found")
+        return {"user": copy.deepcopy(self.people[user])}
 
     def name_of(self, user: str) -> str:
         """The person's name as messages show it."""
-        person = self.people.get(user, {})
-        return str(person.get("real_name") or person.get("name") or user)
+        return str(self.people.get(user, {}).get("real_name") or user)
 
-    def change_person(self, user: str, **fields: Any) -> None:
-        """Set fields of a person's user object, such as ``is_admin=False``."""
-        with self._lock:
-            self.people[user].update(fields)
-        self._changed()
-
-    def hide_person(self, user: str, error: str = "user_not_found") -> None:
-        """Make ``users.info`` refuse to tell of this person."""
-        with self._lock:
-            self._hidden[user] = error
-
-    # Channels
-
-    def channel(self, channel: str) -> Channel:
+    def channel(self, channel: Any) -> Channel:
         """The channel, whoever may see it.
 
         Raises:
             Refusal: ``channel_not_found``.
         """
-        with self._lock:
-            if channel not in self.channels:
-                raise Refusal("channel_not_found")
-            return self.channels[channel]
+        if channel not in self.channels:
+            raise Refusal("channel_not_found")
+        return self.channels[channel]
 
     def channels_of(self, user: str) -> list[Channel]:
         """The channels a person sees: their own, and for full members every public one."""
-        with self._lock:
-            person = self.people[user]
-            roams = person["team_id"] == TEAM and not person.get("is_restricted", False)
-            return [
-                channel
-                for channel in self.channels.values()
-                if user in channel.members or (roams and channel.kind == "public")
-            ]
-
-    def add_channel(self, channel: Channel) -> None:
-        """Create a channel."""
-        with self._lock:
-            self.channels[channel.id] = channel
-        self._changed()
-
-    def join(self, channel: str, user: str = BOT_USER) -> None:
-        """Invite someone, the bot unless said otherwise."""
-        with self._lock:
-            self.channels[channel].members.add(user)
-        self._changed()
-
-    def leave(self, channel: str, user: str = BOT_USER) -> None:
-        """Remove someone, the bot unless said otherwise."""
-        with self._lock:
-            self.channels[channel].members.discard(user)
-        self._changed()
-
-    def archive(self, channel: str) -> None:
-        """Archive a channel."""
-        with self._lock:
-            self.channels[channel].is_archived = True
-        self._changed()
+        person = self.people[user]
+        roams = person["team_id"] == TEAM and not person.get("is_restricted", False)
+        return [
+            channel
+            for channel in list(self.channels.values())
+            if user in channel.members or (roams and channel.kind == "public")
+        ]
 
     def app_dm(self, user: str) -> Channel:
         """The app's direct messages with a person, opened when they aren't yet.
@@ -361,36 +198,27 @@ class Workspace:
         Raises:
             Refusal: ``channel_not_found`` when there is no such person.
         """
-        with self._lock:
-            if user not in self.people:
-                raise Refusal("channel_not_found")
-            channel = f"D0KAYRAN{user[1:]}"
-            return self.channels.setdefault(channel, Channel(channel, "", "im", {user, BOT_USER}))
+        if user not in self.people:
+            raise Refusal("channel_not_found")
+        channel = f"D0KAYRAN{user[1:]}"
+        return self.channels.setdefault(channel, Channel(channel, "", "im", {user, BOT_USER}))
 
     # Messages
 
-    def messages(self, channel: str, thread_ts: str | None = None) -> list[Message]:
-        """What people see in a channel, oldest first: everything, or one thread's replies alone."""
-        with self._lock:
-            return [
-                message
-                for message in self._messages
-                if message.channel == channel
-                and message.visible
-                and (thread_ts is None or message.thread_ts == thread_ts)
-            ]
+    def messages(self, channel: str) -> list[Message]:
+        """What people see in a channel, replies in threads among it, oldest first."""
+        return [m for m in list(self._messages) if m.channel == channel and m.visible]
 
-    def message(self, channel: str, ts: str) -> Message:
+    def message(self, channel: Any, ts: Any) -> Message:
         """One message.
 
         Raises:
             Refusal: ``message_not_found``.
         """
-        with self._lock:
-            for message in self._messages:
-                if (message.channel, message.ts) == (channel, ts):
-                    return message
-            raise Refusal("message_not_found")
+        for message in list(self._messages):
+            if (message.channel, message.ts) == (channel, ts):
+                return message
+        raise Refusal("message_not_found")
 
     def say(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Message:
         """Post a message as a person.
@@ -398,43 +226,32 @@ class Workspace:
         Raises:
             Refusal: ``is_archived``, ``not_in_channel``, or ``restricted_action`` where only admins post.
         """
-        with self._lock:
-            where = self.channel(channel)
-            if where.is_archived:
-                raise Refusal("is_archived")
-            if user not in where.members:
-                raise Refusal("not_in_channel")
-            if where.is_restricted and self.people[user].get("is_admin") is not True:
-                raise Refusal("restricted_action")
-            message = Message(channel, self._new_ts(), user, text, thread_ts=thread_ts)
-            self._messages.append(message)
-        self._changed()
-        return message
+        where = self.channel(channel)
+        if where.is_archived:
+            raise Refusal("is_archived")
+        if user not in where.members:
+            raise Refusal("not_in_channel")
+        if where.is_restricted and self.people[user].get("is_admin") is not True:
+            raise Refusal("restricted_action")
+        return self._put(Message(channel, self._new_ts(), user, text, thread_ts=thread_ts))
 
     def post(self, arguments: Mapping[str, Any]) -> Message:
         """``chat.postMessage``.
 
         Raises:
             Refusal: ``channel_not_found``, ``is_archived``, ``not_in_channel``, ``restricted_action``,
-                or one of the codes for content.
+                ``invalid_thread_ts``, or one of the codes for content.
         """
-        with self._lock:
-            channel = self._channel_for_posting(arguments.get("channel"))
-            text, blocks = _content(arguments)
-            message = Message(
-                channel.id,
-                self._new_ts(),
-                BOT_USER,
-                text[:TEXT_LIMIT],
-                blocks,
-                through="chat.postMessage",
-                metadata=_metadata(arguments),
-                flags={key: arguments[key] for key in _FLAGS if key in arguments},
-            )
-            self._place_in_thread(message, arguments.get("thread_ts"))
-            self._messages.append(message)
-        self._changed()
-        return message
+        channel = self._channel_for_posting(arguments.get("channel"))
+        text, content = self._content(arguments)
+        message = Message(channel.id, self._new_ts(), BOT_USER, text, content)
+        message.thread_ts = thread_ts = arguments.get("thread_ts")
+        if thread_ts is not None:
+            if not _TS.fullmatch(str(thread_ts)):
+                raise Refusal("invalid_thread_ts")
+            parents = (m.ts for m in self.messages(channel.id) if m.thread_ts is None)
+            message.visible = thread_ts in parents
+        return self._put(message)
 
     def edit(self, arguments: Mapping[str, Any]) -> Message:
         """``chat.update``: only the bot's own, and text without blocks drops the blocks.
@@ -443,35 +260,14 @@ class Workspace:
             Refusal: ``channel_not_found``, ``message_not_found``, ``cant_update_message``,
                 ``is_archived``, ``msg_too_long``, or one of the codes for content.
         """
-        with self._lock:
-            channel = self.channel(str(arguments.get("channel")))
-            message = self.message(channel.id, str(arguments.get("ts")))
-            if not message.is_bot:
-                raise Refusal("cant_update_message")
-            if channel.is_archived:
-                raise Refusal("is_archived")
-            if len(str(arguments.get("text") or "")) > SHORT_TEXT_LIMIT:
-                raise Refusal("msg_too_long")
-            text, blocks = _content(arguments)
-            metadata = _metadata(arguments)
-            self._rewrite(message, text, blocks)
-            if "metadata" in arguments:
-                message.metadata = metadata
-        self._changed()
+        channel = self.channel(arguments.get("channel"))
+        message = self.message(channel.id, arguments.get("ts"))
+        if not message.is_bot:
+            raise Refusal("cant_update_message")
+        if channel.is_archived:
+            raise Refusal("is_archived")
+        self._rewrite(message, *self._content(arguments, most=SHORT_TEXT_LIMIT))
         return message
-
-    def delete(self, channel: str, ts: str) -> None:
-        """``chat.delete``.
-
-        Raises:
-            Refusal: ``channel_not_found``, ``message_not_found``, or ``cant_delete_message``.
-        """
-        with self._lock:
-            message = self.message(self.channel(channel).id, ts)
-            if not message.is_bot:
-                raise Refusal("cant_delete_message")
-            self._messages.remove(message)
-        self._changed()
 
     def press_failed(self, message: Message, failed: bool) -> None:
         """Show, or take away, Slack's warning beside a button."""
@@ -482,12 +278,11 @@ class Workspace:
 
     def ephemerals(self, user: str, channel: str | None = None) -> list[Ephemeral]:
         """What only this person sees, oldest first."""
-        with self._lock:
-            return [
-                ephemeral
-                for ephemeral in self._ephemerals
-                if ephemeral.user == user and channel in (None, ephemeral.channel)
-            ]
+        return [
+            ephemeral
+            for ephemeral in list(self._ephemerals)
+            if ephemeral.user == user and channel in (None, ephemeral.channel)
+        ]
 
     def ephemeral(self, user: str, ephemeral: str) -> Ephemeral:
         """One of them by its id.
@@ -502,22 +297,15 @@ class Workspace:
 
     def whisper(self, user: str, channel: str, text: str) -> Ephemeral:
         """Slackbot tells one person something."""
-        ephemeral = Ephemeral("", channel, user, text, author=SLACKBOT, through="slack")
-        return self._show(ephemeral)
+        return self._show(Ephemeral("", channel, user, text, author=SLACKBOT))
 
     def answer_command(self, user: str, channel: str, content: Mapping[str, Any]) -> None:
         """Show what an app answered a command with, in the acknowledgement itself.
 
         Raises:
-            Refusal: ``no_text``, or one of the codes for content.
+            Refusal: one of the codes for content.
         """
-        text, blocks = _content(content)
-        if content.get("response_type") == "in_channel":
-            with self._lock:
-                self._post_around_the_rules(channel, text, blocks, None)
-            self._changed()
-        else:
-            self._show(Ephemeral("", channel, user, text, blocks, through="ack"))
+        self._show(Ephemeral("", channel, user, *self._content(content)))
 
     def post_ephemeral(self, arguments: Mapping[str, Any]) -> Ephemeral:
         """``chat.postEphemeral``.
@@ -525,95 +313,82 @@ class Workspace:
         Raises:
             Refusal: as ``post``, or ``user_not_in_channel``, ``msg_too_long``.
         """
-        with self._lock:
-            channel = self._channel_for_posting(arguments.get("channel"))
-            user = str(arguments.get("user"))
-            if user not in channel.members or self.people[user].get("deleted", False):
-                raise Refusal("user_not_in_channel")
-            if len(str(arguments.get("text") or "")) > SHORT_TEXT_LIMIT:
-                raise Refusal("msg_too_long")
-            text, blocks = _content(arguments)
-            thread_ts = arguments.get("thread_ts")
-            ephemeral = Ephemeral(
-                "",
-                channel.id,
-                user,
-                text,
-                blocks,
-                thread_ts=thread_ts,
-                through="chat.postEphemeral",
-            )
-        return self._show(ephemeral)
+        channel = self._channel_for_posting(arguments.get("channel"))
+        user = str(arguments.get("user"))
+        if user not in channel.members or self.people[user]["deleted"]:
+            raise Refusal("user_not_in_channel")
+        content = self._content(arguments, most=SHORT_TEXT_LIMIT)
+        thread_ts = arguments.get("thread_ts")
+        return self._show(Ephemeral("", channel.id, user, *content, thread_ts=thread_ts))
 
-    # Triggers and modals
+    # Triggers and views
 
     def new_trigger(self, user: str) -> str:
         """A ``trigger_id`` for this person, as it goes out with what they did."""
         trigger = f"{secrets.randbelow(10**12)}.{secrets.randbelow(10**12)}.{secrets.token_hex(16)}"
-        with self._lock:
-            self._triggers[trigger] = _Trigger(user, self._clock())
+        self._triggers[trigger] = _Handle(user, self._clock())
         return trigger
 
-    def stack(self, user: str) -> tuple[Modal, ...]:
-        """The views a person has open, the lowest first."""
-        with self._lock:
-            return tuple(self._stacks.get(user, ()))
-
     def modal(self, user: str) -> Modal | None:
-        """The view a person sees."""
-        stack = self.stack(user)
-        return stack[-1] if stack else None
+        """The modal a person sees."""
+        return self._modals.get(user)
 
-    def open_view(self, trigger_id: Any, view: Any) -> Modal:
+    def open_view(self, arguments: Mapping[str, Any]) -> Modal:
         """``views.open``: the view takes the place of whatever the person had open.
 
         Raises:
-            Refusal: ``invalid_arguments``, ``view_too_large``, ``duplicate_external_id``,
-                ``invalid_trigger_id``, ``expired_trigger_id``, or ``exchanged_trigger_id``.
+            Refusal: ``invalid_arguments``, ``duplicate_external_id``, ``invalid_trigger_id``,
+                ``expired_trigger_id``, or ``exchanged_trigger_id``.
         """
         with self._lock:
-            self._check_view(view)
-            user = self._spend_trigger(trigger_id)
-            modal = self._new_modal(user, view, None)
-            self._stacks[user] = [modal]
+            view = self._checked(arguments.get("view"))
+            trigger = self._triggers.get(str(arguments.get("trigger_id")))
+            if trigger is None:
+                raise Refusal("invalid_trigger_id")
+            if trigger.uses:
+                raise Refusal("exchanged_trigger_id")
+            if self._clock() - trigger.issued > TRIGGER_LIFE:
+                raise Refusal("expired_trigger_id")
+            trigger.uses += 1
+            modal = Modal(f"V{blocks.token(10)}", trigger.user, view, self._new_hash())
+            self._modals[modal.user] = modal
         self._changed()
         return modal
 
-    def push_view(self, trigger_id: Any, view: Any) -> Modal:
-        """``views.push``: onto the stack the trigger's person has open.
+    def update_view(self, arguments: Mapping[str, Any]) -> Modal:
+        """``views.update``: of a view on anyone's screen, by ``view_id`` or ``external_id``.
 
         Raises:
-            Refusal: as ``open_view``, or ``push_limit_reached``.
+            Refusal: ``invalid_arguments``, ``duplicate_external_id``, ``hash_conflict``, or
+                ``not_found`` when it isn't open any more.
         """
+        view_id, external_id = arguments.get("view_id"), arguments.get("external_id")
         with self._lock:
-            self._check_view(view)
-            user = self._spend_trigger(trigger_id)
-            modal = self._push(user, view)
-        self._changed()
-        return modal
+            for modal in [*self._modals.values(), *self.homes.values()]:
+                name = modal.id if view_id else modal.view.get("external_id")
+                if name and name == (view_id or external_id):
+                    return self._replace(modal, arguments)
+        raise Refusal("not_found")
 
-    def update_view(
-        self, view: Any, view_id: str | None, external_id: str | None, expected_hash: str | None
-    ) -> Modal:
-        """``views.update``: of any view on anyone's screen.
+    def publish_view(self, arguments: Mapping[str, Any]) -> Modal:
+        """``views.publish``: the app's Home, as one person sees it.
 
         Raises:
-            Refusal: ``invalid_arguments``, ``view_too_large``, ``duplicate_external_id``,
-                ``hash_conflict``, or ``not_found`` when it isn't open any more.
+            Refusal: ``user_not_found``, ``invalid_arguments``, or ``hash_conflict``.
         """
+        user = arguments.get("user_id")
         with self._lock:
-            if not view_id and not external_id:
-                raise _invalid_arguments("missing required field: view_id [json-pointer:/view_id]")
-            modal = self._open_modal(view_id, external_id)
-            self._check_view(view, modal)
-            if expected_hash is not None and expected_hash != modal.hash:
-                raise Refusal("hash_conflict")
-            modal.become(view, self._new_hash())
+            if user in self.homes:
+                return self._replace(self.homes[user], arguments)
+            if user not in self.people:
+                raise Refusal("user_not_found")
+            view = self._checked(arguments.get("view"))
+            home = self.homes[user] = Modal(f"V{blocks.token(10)}", user, view, self._new_hash())
         self._changed()
-        return modal
+        return home
 
     def choose(self, modal: Modal, block_id: str, action_id: str, values: list[str]) -> None:
-        """Leave exactly these options ticked in one element of a modal.
+        """Leave exactly these values in one element of a view.
 
         Raises:
             LookupError: when there is no such element, or no such option in it.
@@ -622,74 +397,66 @@ class Workspace:
             modal.choose(block_id, action_id, values)
         self._changed()
 
-    def submitting(self, modal: Modal) -> None:
-        """A submit is on its way: the view waits, and what it said before is gone."""
-        with self._lock:
-            modal.busy, modal.banner, modal.errors = True, None, {}
-        self._changed()
-
-    def submit_incomplete(self, modal: Modal) -> None:
-        """Slack itself asks for the inputs that have to be answered; the app hears nothing."""
-        with self._lock:
-            modal.errors = dict.fromkeys(modal.unanswered(), REQUIRED)
-        self._changed()
-
-    def submit_failed(self, modal: Modal) -> None:
-        """The app was late, or answered something Slack can't use: the view stays, with a banner."""
-        with self._lock:
-            modal.busy, modal.banner = False, BANNER
-        self._changed()
-
-    def submit_answered(self, modal: Modal, answer: Mapping[str, Any]) -> None:
-        """Do what the app answered to a submit; an empty answer closes the view.
-
-        Raises:
-            Refusal: when Slack can't use the answer.
-        """
-        with self._lock:
-            if modal not in self.stack(modal.user):
-                return  # The person closed it while the submit was on its way.
-            self._act_on_answer(modal, answer)
-            modal.busy = False
-        self._changed()
-
-    def close(self, user: str, everything: bool = False) -> list[Modal]:
-        """Close the view a person sees, or all of them; all too when it says ``clear_on_close``.
+    def begin_submit(self, modal: Modal, check: bool = True) -> str | None:
+        """Someone presses a modal's submit button.
 
         Returns:
-            The views that were closed, the top one first.
+            Why Slack's own client sends nothing: ``no_submit``, ``busy`` (the button is dead while a
+            submit is under way), or ``required``; ``None`` when the submit goes out.
         """
         with self._lock:
-            stack = self._stacks.get(user, [])
-            clears = everything or any(modal.view.get("clear_on_close") for modal in stack[-1:])
-            left = [] if clears else stack[:-1]
-            closed = stack[len(left) :]
-            self._stacks[user] = left
+            if "submit" not in modal.view:
+                return "no_submit"
+            if modal.busy:
+                return "busy"
+            modal.banner = None
+            modal.errors = dict.fromkeys(modal.unanswered(), REQUIRED) if check else {}
+            modal.busy = not modal.errors
         self._changed()
-        return closed[::-1]
+        return None if modal.busy else "required"
+
+    def end_submit(self, modal: Modal, answer: Mapping[str, Any] | None) -> None:
+        """Do what the app answered to a submit; an empty answer closes the view.
+
+        Args:
+            modal: what was submitted.
+            answer: ``None`` when the app was late, or its answer can't be used: Slack shows a banner.
+
+        Raises:
+            Refusal: when Slack can't use the answer; the banner is shown then too.
+        """
+        with self._lock:
+            modal.busy = False
+            modal.banner = BANNER
+            try:
+                # What the person closed in the meantime stays closed.
+                if answer is not None and self._modals.get(modal.user) is modal:
+                    self._act_on_answer(modal, answer)
+                    modal.banner = None
+            finally:
+                self._changed()
+
+    def close(self, user: str) -> Modal | None:
+        """A person closes what they see, if anything."""
+        with self._lock:
+            modal = self._modals.pop(user, None)
+        self._changed()
+        return modal
 
     # Response URLs
 
     def new_response_url(
-        self,
-        user: str,
-        channel: str,
-        message_ts: str | None = None,
-        ephemeral: str | None = None,
+        self, user: str, channel: str, original: Message | Ephemeral | None = None
     ) -> str:
         """The part of a ``response_url`` that is a secret.
 
         Args:
             user: who did something.
             channel: where.
-            message_ts: of the message whose button was pressed, if one was.
-            ephemeral: the id of the ephemeral message whose button was pressed, if one was.
+            original: the message whose button was pressed, if one was.
         """
         key = f"{TEAM}/{secrets.randbelow(10**13)}/{secrets.token_urlsafe(18)}"
-        with self._lock:
-            self._response_urls[key] = _ResponseUrl(
-                user, channel, self._clock(), 0, message_ts, ephemeral
-            )
+        self._response_urls[key] = _Handle(user, self._clock(), 0, channel, original)
         return key
 
     def respond(self, key: str, content: Mapping[str, Any]) -> None:
@@ -704,7 +471,16 @@ class Workspace:
                 raise Refusal("expired_url")
             if url.uses >= RESPONSE_URL_USES:
                 raise Refusal("used_url")
-            self._act_on_response(url, content)
+            original = url.original
+            if content.get("delete_original") is True:
+                self._messages = [m for m in self._messages if m is not original]
+                self._ephemerals = [e for e in self._ephemerals if e is not original]
+            elif content.get("replace_original") is True and original is not None:
+                self._rewrite(original, *self._content(content))
+            else:
+                told = self._content(content)
+                thread_ts = content.get("thread_ts")
+                self._show(Ephemeral("", url.channel, url.user, *told, thread_ts=thread_ts))
             url.uses += 1
         self._changed()
 
@@ -712,11 +488,12 @@ class Workspace:
 
     def _new_ts(self) -> str:
         """Microseconds since the epoch, never the same twice."""
-        self._last_ts = max(self._last_ts + 1, int(self._clock() * 1_000_000))
-        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+        with self._lock:
+            self._last_ts = max(self._last_ts + 1, int(self._clock() * 1_000_000))
+            return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
     def _new_hash(self) -> str:
-        return f"{int(self._clock())}.{token(8)}"
+        return f"{int(self._clock())}.{blocks.token(8)}"
 
     def _channel_for_posting(self, wanted: Any) -> Channel:
         """Where the app may post, in the order Slack's errors tell it.
@@ -724,9 +501,9 @@ class Workspace:
         Observed (BeepBoopHQ/in-or-out#19, connorads/lockbot#11): ``not_in_channel`` for a public
         channel, ``channel_not_found`` for a private one or for direct messages between others.
         """
-        if isinstance(wanted, str) and wanted[:1] in ("U", "W"):
+        if str(wanted)[:1] in ("U", "W"):
             return self.app_dm(wanted)
-        channel = self.channel(str(wanted))
+        channel = self.channel(wanted)
         is_in = BOT_USER in channel.members
         if not is_in and channel.kind != "public":
             raise Refusal("channel_not_found")
@@ -738,213 +515,84 @@ class Workspace:
             raise Refusal("restricted_action")
         return channel
 
-    def _place_in_thread(self, message: Message, thread_ts: Any) -> None:
-        if thread_ts is None:
-            return
-        if isinstance(thread_ts, str) and not _TS.fullmatch(thread_ts):
-            raise Refusal("invalid_thread_ts")
-        message.thread_ts = str(thread_ts)
-        message.visible = isinstance(thread_ts, str) and any(
-            parent.ts == thread_ts and parent.thread_ts is None
-            for parent in self.messages(message.channel)
-        )
-
-    def _rewrite(self, message: Message, text: str, blocks: list[dict[str, Any]]) -> None:
-        message.edits.append(Version(message.text, message.blocks))
-        message.text, message.blocks = text, blocks
-        message.edited = message.edited or not blocks
-        message.trouble = False
+    def _put(self, message: Message) -> Message:
+        self._messages.append(message)
+        self._changed()
+        return message
 
     def _show(self, ephemeral: Ephemeral) -> Ephemeral:
-        with self._lock:
-            ephemeral.id = self._new_ts()
-            self._ephemerals.append(ephemeral)
+        ephemeral.id = self._new_ts()
+        self._ephemerals.append(ephemeral)
         self._changed()
         return ephemeral
 
-    def _post_around_the_rules(
-        self, channel: str, text: str, blocks: list[dict[str, Any]], thread_ts: Any
+    def _rewrite(
+        self, message: Message | Ephemeral, text: str, content: list[dict[str, Any]]
     ) -> None:
-        """Post into the channel someone acted in, whether the app is in it or not.
+        if isinstance(message, Message):
+            message.edits.append(message.text)
+            message.edited = message.edited or not content
+            message.trouble = False
+        message.text, message.blocks = text, content
+        self._changed()
+
+    def _content(
+        self, arguments: Mapping[str, Any], most: int | None = None
+    ) -> tuple[str, list[dict[str, Any]]]:
+        """The text and blocks of a message.
 
         Raises:
-            Refusal: ``is_archived``; what Slack says then isn't known, so no app should count on more.
+            Refusal: ``msg_too_long``, ``no_text``, ``invalid_blocks_format``, or ``invalid_blocks``.
         """
-        if self.channel(channel).is_archived:
-            raise Refusal("is_archived")
-        message = Message(channel, self._new_ts(), BOT_USER, text, blocks, through="response_url")
-        self._place_in_thread(message, thread_ts)
-        self._messages.append(message)
+        content = arguments.get("blocks") or []
+        text = str(arguments.get("text") or "")
+        if not isinstance(content, list):
+            raise Refusal("invalid_blocks_format")
+        if said := self.validate("blocks", content):
+            raise Refusal("invalid_blocks", errors=said, response_metadata={"messages": said})
+        if not text and not content:
+            raise Refusal("no_text")
+        if most is not None and len(text) > most:
+            raise Refusal("msg_too_long")
+        return text, blocks.with_ids(content)
 
-    def _act_on_response(self, url: _ResponseUrl, content: Mapping[str, Any]) -> None:
-        if content.get("delete_original") is True:
-            self._delete_original(url)
-            return
-        text, blocks = _content(content, bounded=False)
-        if content.get("replace_original") is True and self._replace_original(url, text, blocks):
-            return
-        thread_ts = content.get("thread_ts")
-        if content.get("response_type") == "in_channel":
-            self._post_around_the_rules(url.channel, text, blocks, thread_ts)
-        else:
-            self._show(Ephemeral("", url.channel, url.user, text, blocks, thread_ts=thread_ts))
-
-    def _replace_original(self, url: _ResponseUrl, text: str, blocks: list[dict[str, Any]]) -> bool:
-        """Replace the message the button was in; a command typed by a person is never replaced."""
-        if url.message_ts is not None:
-            self._rewrite(self.message(url.channel, url.message_ts), text, blocks)
-            return True
-        if url.ephemeral is not None:
-            original = self.ephemeral(url.user, url.ephemeral)
-            original.text, original.blocks = text, blocks
-            return True
-        return False
-
-    def _delete_original(self, url: _ResponseUrl) -> None:
-        if url.message_ts is not None:
-            self._messages.remove(self.message(url.channel, url.message_ts))
-        elif url.ephemeral is not None:
-            self._ephemerals.remove(self.ephemeral(url.user, url.ephemeral))
-
-    def _check_view(self, view: Any, replaced: Modal | None = None) -> None:
-        said = block_kit.view_complaints(view)
-        if said:
-            raise Refusal("invalid_arguments", response_metadata={"messages": said})
-        if len(json.dumps(view, ensure_ascii=False).encode()) > VIEW_BYTES:
-            raise Refusal("view_too_large")
+    def _checked(self, view: Any, replaced: Modal | None = None) -> dict[str, Any]:
+        if not isinstance(view, dict) or not isinstance(view.get("blocks"), list):
+            raise _invalid_arguments(["[ERROR] must provide an object [json-pointer:/view]"])
+        if said := self.validate("view", view):
+            raise _invalid_arguments(said)
         external_id = view.get("external_id")
-        taken = (modal for modal in self._open_modals() if modal is not replaced)
-        if external_id and any(modal.view.get("external_id") == external_id for modal in taken):
+        others = (modal for modal in self._modals.values() if modal is not replaced)
+        if external_id and any(modal.view.get("external_id") == external_id for modal in others):
             raise Refusal("duplicate_external_id")
+        return view
 
-    def _spend_trigger(self, trigger_id: Any) -> str:
-        trigger = self._triggers.get(str(trigger_id))
-        if trigger is None:
-            raise Refusal("invalid_trigger_id")
-        if trigger.used:
-            raise Refusal("exchanged_trigger_id")
-        if self._clock() - trigger.issued > TRIGGER_LIFE:
-            raise Refusal("expired_trigger_id")
-        trigger.used = True
-        return trigger.user
-
-    def _new_modal(self, user: str, view: Any, below: Modal | None) -> Modal:
-        whole = with_ids(view)
-        view_id = f"V{token(10)}"
-        return Modal(
-            id=view_id,
-            user=user,
-            view=whole,
-            hash=self._new_hash(),
-            root=below.root if below else view_id,
-            previous=below.id if below else None,
-            state=initial_state(whole),
-        )
-
-    def _push(self, user: str, view: Any) -> Modal:
-        stack = self._stacks.get(user, [])
-        if not stack:
-            raise Refusal("invalid_trigger_id")
-        if len(stack) >= STACK_DEPTH:
-            raise Refusal("push_limit_reached")
-        modal = self._new_modal(user, view, stack[-1])
-        stack.append(modal)
+    def _replace(self, modal: Modal, arguments: Mapping[str, Any]) -> Modal:
+        view = self._checked(arguments.get("view"), modal)
+        # https://docs.slack.dev/surfaces/modals, "Avoiding race conditions when using view IDs"
+        if arguments.get("hash") not in (None, modal.hash):
+            raise Refusal("hash_conflict")
+        modal.become(view, self._new_hash())
+        self._changed()
         return modal
 
-    def _open_modals(self) -> list[Modal]:
-        return [modal for stack in self._stacks.values() for modal in stack]
-
-    def _open_modal(self, view_id: str | None, external_id: str | None) -> Modal:
-        for modal in self._open_modals():
-            if modal.id == view_id or (
-                not view_id and modal.view.get("external_id") == external_id
-            ):
-                return modal
-        raise Refusal("not_found")
-
     def _act_on_answer(self, modal: Modal, answer: Mapping[str, Any]) -> None:
+        """By https://docs.slack.dev/surfaces/modals, "Updating a view via response_action"."""
         action = answer.get("response_action")
-        if not answer:
-            stack = self._stacks[modal.user]
-            self._stacks[modal.user] = stack[: stack.index(modal)]
-        elif action == "clear":
-            self._stacks[modal.user] = []
-        elif action == "errors":
-            modal.errors = _checked_errors(modal, answer.get("errors"))
+        if not answer or action == "clear":
+            del self._modals[modal.user]
         elif action == "update":
-            self._check_view(answer.get("view"), modal)
-            modal.become(answer["view"], self._new_hash())
-        elif action == "push":
-            self._check_view(answer.get("view"))
-            self._push(modal.user, answer["view"])
+            self._replace(modal, {"view": answer.get("view")})
+        elif action == "errors":
+            # Errors for anything but inputs of this view bring the banner (slackapi/bolt-js#1414).
+            errors = answer.get("errors")
+            inputs = {block["block_id"] for block in modal.blocks if block["type"] == "input"}
+            if not errors or not inputs.issuperset(errors) or not all(errors.values()):
+                raise _invalid_arguments(["[ERROR] no input of this view [json-pointer:/errors]"])
+            modal.errors = dict(errors)
         else:
-            raise _invalid_arguments("unknown response_action [json-pointer:/response_action]")
+            raise _invalid_arguments(["[ERROR] unknown [json-pointer:/response_action]"])
 
 
-_FLAGS = ("unfurl_links", "unfurl_media", "mrkdwn", "parse", "link_names", "reply_broadcast")
-
-
-def _invalid_arguments(message: str) -> Refusal:
-    return Refusal("invalid_arguments", response_metadata={"messages": [f"[ERROR] {message}"]})
-
-
-def _checked_errors(modal: Modal, errors: Any) -> dict[str, str]:
-    """The errors, when each is a text for an input block of this view.
-
-    Raises:
-        Refusal: otherwise; Slack shows its banner then (slackapi/bolt-js#1414).
-    """
-    inputs = {block["block_id"] for block in modal.blocks if block["type"] == "input"}
-    if not isinstance(errors, dict) or not errors or not inputs.issuperset(errors):
-        raise _invalid_arguments("errors are for input blocks of this view [json-pointer:/errors]")
-    if not all(isinstance(text, str) and text for text in errors.values()):
-        raise _invalid_arguments("must be a text [json-pointer:/errors]")
-    return dict(errors)
-
-
-def _content(
-    arguments: Mapping[str, Any], *, bounded: bool = True
-) -> tuple[str, list[dict[str, Any]]]:
-    """The text and blocks of a message.
-
-    Args:
-        arguments: with ``text``, ``blocks`` or both.
-        bounded: refuse blocks that are too long together; not seen through a ``response_url``.
-
-    Raises:
-        Refusal: ``no_text``, ``invalid_blocks_format``, ``invalid_blocks``, or ``msg_blocks_too_long``.
-    """
-    blocks = arguments.get("blocks")
-    if blocks is not None and not isinstance(blocks, list):
-        raise Refusal("invalid_blocks_format")
-    blocks = copy.deepcopy(blocks or [])
-    said = block_kit.complaints(blocks, "message")
-    if said:
-        raise Refusal("invalid_blocks", errors=said, response_metadata={"messages": said})
-    read = list(block_kit.texts(blocks))
-    if bounded and sum(len(text) for text in read) > BLOCKS_TEXT_LIMIT:
-        raise Refusal("msg_blocks_too_long")
-    text = str(arguments.get("text") or "")
-    if not text and not blocks:
-        raise Refusal("no_text")
-    name_blocks(blocks)
-    # Without a text Slack builds one of the blocks, for notifications and screen readers.
-    return text or " ".join(read), blocks
-
-
-def _metadata(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A message's metadata; ``{}`` takes it away.
-
-    Raises:
-        Refusal: ``invalid_metadata_format``.
-    """
-    metadata = arguments.get("metadata")
-    if not metadata:
-        return None
-    if (
-        not isinstance(metadata, dict)
-        or not isinstance(metadata.get("event_type"), str)
-        or not isinstance(metadata.get("event_payload"), dict)
-    ):
-        raise Refusal("invalid_metadata_format")
-    return copy.deepcopy(metadata)
+def _invalid_arguments(messages: list[str]) -> Refusal:
+    return Refusal("invalid_arguments", response_metadata={"messages": messages})

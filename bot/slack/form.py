@@ -14,9 +14,10 @@ What is asked of Slack, and why it is built so:
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slack_sdk.models.blocks import (
@@ -29,15 +30,21 @@ from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
 from bot.access import Reason
-from bot.changes import Change, Origin, Outcome, Overtaken, Place, Standing
+from bot.changes import Change, Conflict, CurrentState, Origin, Outcome
 from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags, Notification, Phase, Preferences
 from bot.slack import words
-from bot.slack.incoming import team_of
 from bot.slack.mrkdwn import context, section
+from bot.slack.payloads import TS, Call, team_of
 
 CALLBACK_ID = "kayran_notify_form"
 ANSWER_CALLBACK_ID = "kayran_notify_answer"
 TICKS_ACTION_ID = "ticks"
+METADATA = 3000
+"""Characters of ``private_metadata`` (https://docs.slack.dev/reference/views/modal-views)."""
+
+_ANYTHING = re.compile(r".+", re.DOTALL)
+_CONVERSATION = re.compile(r"[CDG][A-Z0-9]{1,20}")
+"""A channel, a direct message or a group of them; a user's id is none."""
 
 
 class UnreadableForm(ValueError):  # noqa: N818 (what it is)
@@ -50,16 +57,23 @@ class Basis:
 
     Attributes:
         form: its own name; the same form sent twice is recognised by it.
+        account: the Kayran account's name in the store.
+        channel: the id of the channel it was opened from.
         shown: what it showed as true, before anything was laid over it.
         based_on: the number of the newest change it knew of.
+        thread: the ``ts`` of the thread's parent, where it was opened in a thread.
+        response_url: takes answers for 30 minutes, where Slack gave one.
         origin: what opened it.
         origin_change: the id of the change whose button opened it.
     """
 
     form: str
-    place: Place
+    account: str
+    channel: str
     shown: Flags
     based_on: int
+    thread: str | None = None
+    response_url: str | None = None
     origin: Origin = Origin.FORM
     origin_change: int | None = None
 
@@ -93,7 +107,7 @@ class Submission:
     wanted: Preferences
 
     @property
-    def key(self) -> str:
+    def request_key(self) -> str:
         """The same form with the same ticks is the same request."""
         return f"{self.basis.form}.{self.wanted.as_flags().encode()}"
 
@@ -131,38 +145,50 @@ def refusal(reason: Reason, text: str) -> View:
     return _answer(words.refusal_heading(reason), text)
 
 
-def build(standing: Standing, place: Place) -> View:
+def build(current: CurrentState, account: str, call: Call) -> View:
     """The form, ticked as things stand."""
-    basis = _basis(standing, place)
-    return _form(basis, standing, standing.flags.ticks(), [])
+    return _form(_basis(current, account, call), current, current.flags.ticks(), [])
 
 
-def build_proposal(standing: Standing, place: Place, proposal: Proposal) -> View:
+def build_proposal(current: CurrentState, account: str, call: Call, proposal: Proposal) -> View:
     """The form as things stand, with something else than that proposed."""
-    basis = _basis(standing, place, proposal.origin, proposal.change.id)
+    basis = replace(
+        _basis(current, account, call),
+        origin=proposal.origin,
+        origin_change=proposal.change.id,
+    )
     top = words.proposal(proposal.origin, proposal.change)
-    return _form(basis, standing, proposal.wanted, [top])
+    return _form(basis, current, proposal.wanted, [top])
 
 
-def build_again(submission: Submission, overtaken: Overtaken) -> View:
+def build_again(submission: Submission, conflict: Conflict) -> View:
     """The form as things stand now, with the person's own changes laid over it, and who changed what."""
-    before, standing = submission.basis, overtaken.standing
-    basis = _basis(standing, before.place, before.origin, before.origin_change)
-    ticks = standing.flags.ticks().with_(submission.own_changes)
-    lines = [words.came_back(), *_foreign_changes(before, overtaken)]
-    return _form(basis, standing, ticks, ["\n".join(lines)])
+    before, current = submission.basis, conflict.current
+    basis = replace(
+        before,
+        form=uuid.uuid4().hex,
+        shown=current.flags,
+        based_on=current.recorded.number,
+    )
+    ticks = current.flags.ticks().with_(submission.own_changes)
+    lines = [words.came_back(), *_foreign_changes(before, conflict)]
+    return _form(basis, current, ticks, ["\n".join(lines)])
 
 
-def parse(body: Mapping[str, Any]) -> Submission:
+def parse(body: Mapping[str, Any], account: str) -> Submission:
     """What a ``view_submission`` says.
 
+    Args:
+        body: Slack's payload.
+        account: the Kayran account the bot has the key of.
+
     Raises:
-        UnreadableForm: when anything is missing, or is not as ``build`` makes it.
+        UnreadableForm: when anything is missing, is not as ``build`` makes it, or is of another account.
     """
     try:
         view = body["view"]
         basis = _decode(view["private_metadata"])
-        return Submission(
+        submission = Submission(
             user=_text(body["user"]["id"]),
             team=team_of(body),
             basis=basis,
@@ -170,28 +196,27 @@ def parse(body: Mapping[str, Any]) -> Submission:
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UnreadableForm("not a form of this release") from error
+    if basis.account != account:
+        raise UnreadableForm("a form of another account")
+    return submission
 
 
-def _basis(
-    standing: Standing,
-    place: Place,
-    origin: Origin = Origin.FORM,
-    origin_change: int | None = None,
-) -> Basis:
+def _basis(current: CurrentState, account: str, call: Call) -> Basis:
     return Basis(
         form=uuid.uuid4().hex,
-        place=place,
-        shown=standing.flags,
-        based_on=standing.outlook.number,
-        origin=origin,
-        origin_change=origin_change,
+        account=account,
+        channel=call.channel,
+        thread=call.thread,
+        response_url=call.response_url,
+        shown=current.flags,
+        based_on=current.recorded.number,
     )
 
 
-def _form(basis: Basis, standing: Standing, ticks: Preferences, top: Sequence[str]) -> View:
+def _form(basis: Basis, current: CurrentState, ticks: Preferences, top: Sequence[str]) -> View:
     blocks: list[Block] = [section(line) for line in top]
-    blocks.append(section(words.whose_mailbox(standing.reading.mailbox)))
-    blocks.append(context("\n".join(_sources(standing))))
+    blocks.append(section(words.whose_mailbox(current.report.mailbox)))
+    blocks.append(context("\n".join(_sources(current))))
     blocks += [_group(phase, basis, ticks) for phase in Phase]
     blocks.append(context(words.sets_all_nine()))
     return View(
@@ -242,34 +267,34 @@ def _option(notification: Notification, known: bool | None) -> Option:
     )
 
 
-def _sources(standing: Standing) -> list[str]:
+def _sources(current: CurrentState) -> list[str]:
     """Where the ticks come from, a line for each source."""
-    outlook, reading = standing.outlook, standing.reading
-    if outlook.underway and outlook.newest is not None:
-        return [words.underway(outlook.newest)]
+    recorded, report = current.recorded, current.report
+    if recorded.underway and recorded.newest is not None:
+        return [words.underway(recorded.newest)]
     lines = []
-    reported = [p for p, value in standing.reported if value is not None]
-    if reading.trouble is not None:
-        lines.append(words.kayran_silent(reading.trouble))
+    reported = [p for p, value in current.reported if value is not None]
+    if report.trouble is not None:
+        lines.append(words.kayran_silent(report.trouble))
     elif reported:
         all_nine = len(reported) == len(PARAMETERS)
         lines.append(words.read_just_now(reported, all_nine=all_nine))
     known_here = [
-        p for p, value in standing.flags if value is not None and standing.reported[p] is None
+        p for p, value in current.flags if value is not None and current.reported[p] is None
     ]
-    if known_here and outlook.newest is not None:
-        lines.append(words.last_set_here(known_here, outlook.newest))
-    unknown = [p for p, value in standing.flags if value is None]
+    if known_here and recorded.newest is not None:
+        lines.append(words.last_set_here(known_here, recorded.newest))
+    unknown = [p for p, value in current.flags if value is None]
     if unknown:
         lines.append(words.not_known(unknown))
     return lines
 
 
-def _foreign_changes(before: Basis, overtaken: Overtaken) -> list[str]:
+def _foreign_changes(before: Basis, conflict: Conflict) -> list[str]:
     """One line for each foreign change, and one for what was changed in Kayran itself."""
-    since = [change for change in overtaken.since if _is_news(change, before)]
+    since = [change for change in conflict.since if _is_news(change, before)]
     lines = [words.changed_meanwhile(change) for change in since]
-    now = overtaken.standing.flags
+    now = conflict.current.flags
     told: set[str] = set()
     for change in since:
         if change.outcome in (None, Outcome.APPLIED):
@@ -314,42 +339,45 @@ def _ticked(values: Mapping[str, Any], form: str) -> Preferences:
 def _encode(basis: Basis) -> str:
     carried = {
         "form": basis.form,
-        "channel": basis.place.channel,
-        "thread": basis.place.thread,
-        "reply_url": basis.place.reply_url,
+        "account": basis.account,
+        "channel": basis.channel,
+        "thread": basis.thread,
+        "response_url": basis.response_url,
         "shown": basis.shown.encode(),
         "number": basis.based_on,
         "origin": basis.origin.value,
         "origin_change": basis.origin_change,
     }
-    return json.dumps({k: v for k, v in carried.items() if v is not None}, separators=(",", ":"))
+    metadata = json.dumps({k: v for k, v in carried.items() if v is not None})
+    # What Slack would not take is left out: the way round is a direct message then.
+    return metadata if len(metadata) <= METADATA else _encode(replace(basis, response_url=None))
 
 
 def _decode(metadata: str) -> Basis:
+    """Read ``private_metadata`` as any payload: what is in it came from outside."""
+    if len(metadata) > METADATA:
+        raise UnreadableForm("more than Slack takes")
     carried = json.loads(metadata)
-    thread, reply_url = carried.get("thread"), carried.get("reply_url")
-    origin_change = carried.get("origin_change")
     return Basis(
         form=_text(carried["form"]),
-        place=Place(
-            _text(carried["channel"]),
-            None if thread is None else _text(thread),
-            None if reply_url is None else _text(reply_url),
-        ),
+        account=_text(carried["account"]),
+        channel=_text(carried["channel"], _CONVERSATION),
+        thread=_text(carried["thread"], TS) if "thread" in carried else None,
+        response_url=_text(carried["response_url"]) if "response_url" in carried else None,
         shown=Flags.decode(_text(carried["shown"])),
         based_on=_number(carried["number"]),
         origin=Origin(carried["origin"]),
-        origin_change=None if origin_change is None else _number(origin_change),
+        origin_change=_number(carried["origin_change"]) if "origin_change" in carried else None,
     )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise UnreadableForm("text expected")
+def _text(value: object, pattern: re.Pattern[str] = _ANYTHING) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise UnreadableForm("a text is not what it should be")
     return value
 
 
 def _number(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
         raise UnreadableForm("a number expected")
     return value

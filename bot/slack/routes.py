@@ -6,28 +6,33 @@ import re
 
 from slack_bolt import App
 
-from bot.slack import conversation, form, report
-from bot.slack.handlers import Handlers
+from bot.slack import form, receipt
+from bot.slack.buttons import Buttons
+from bot.slack.fallbacks import Fallbacks
+from bot.slack.opening import OPEN_FORM_ACTION_ID, Opening
+from bot.slack.saving import Saving
+from bot.slack.services import Services
 
 COMMAND = "/kayran-notify"
 ANYTHING = re.compile(".*", re.DOTALL)
 
 
-def register(app: App, handlers: Handlers) -> None:
+def register(app: App, services: Services) -> None:
     """Say which listener belongs to what. The first that matches is the one."""
-    # What Bolt looks through first is what it finds fastest: the command stands at the top.
-    app.command(COMMAND)(handlers.command)
+    opening, saving = Opening(services), Saving(services)
+    buttons, fallbacks = Buttons(services, opening), Fallbacks(services, opening)
 
-    # These change something in Kayran, in the end. Each asks afresh who it is, as the command does.
-    app.view(form.CALLBACK_ID)(handlers.submit)
-    app.action(report.UNDO_ACTION_ID)(handlers.undo)
-    app.action(report.TRY_AGAIN_ACTION_ID)(handlers.try_again)
-    app.action(conversation.OPEN_FORM_ACTION_ID)(handlers.open_form)
+    # These change something in Kayran, in the end. Each asks afresh who it is.
+    app.command(COMMAND)(opening.command)
+    app.view(form.CALLBACK_ID)(saving.submit)
+    app.action(receipt.UNDO_ACTION_ID)(buttons.undo)
+    app.action(receipt.TRY_AGAIN_ACTION_ID)(buttons.try_again)
+    app.action(OPEN_FORM_ACTION_ID)(opening.press)
 
     # What is left is of an older release, or of no consequence.
-    app.view_closed(ANYTHING)(handlers.nothing_to_do)
-    app.view_submission(ANYTHING)(handlers.unknown_form)
-    app.command(ANYTHING)(handlers.unknown_command)
-    app.action(ANYTHING)(handlers.unknown_button)
-    app.shortcut(ANYTHING)(handlers.unknown_button)
-    app.event(ANYTHING)(handlers.nothing_to_do)
+    app.view_closed(ANYTHING)(fallbacks.nothing_to_do)
+    app.view_submission(ANYTHING)(fallbacks.form)
+    app.command(ANYTHING)(fallbacks.command)
+    app.action(ANYTHING)(fallbacks.button)
+    app.shortcut(ANYTHING)(fallbacks.button)
+    app.event(ANYTHING)(fallbacks.nothing_to_do)

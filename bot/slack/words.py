@@ -21,7 +21,7 @@ from bot.access import Reason, Role
 from bot.changes import Change, Origin, Outcome
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
 from bot.notifications import NOTIFICATIONS, Flags, Phase
-from bot.slack.callers import TOKEN_NOT_ACCEPTED
+from bot.slack.authorizer import TOKEN_NOT_ACCEPTED
 
 FORM_TITLE = "Kayran e-mails"
 SAVE = "Save"
@@ -55,7 +55,7 @@ _OBSTACLES = {
     Obstacle.TOO_LONG: "Kayran's answer was too long to be one",
     Obstacle.REDIRECTED: "Kayran pointed to another address, where the bot sends no key",
     Obstacle.OTHER_KEY: "the bot was given another Kayran key in the meantime",
-    Obstacle.UNFORESEEN: "something went wrong in the bot itself",
+    Obstacle.UNEXPECTED: "something went wrong in the bot itself",
 }
 
 QUOTE_AT_MOST = 300
@@ -109,11 +109,6 @@ def usage() -> str:
     )
 
 
-def busy() -> str:
-    """The bot has more in hand than it can hold."""
-    return "The bot has too much in hand right now, and nothing was done. Try again in a minute."
-
-
 def loading() -> str:
     """The form, at once."""
     return (
@@ -143,6 +138,10 @@ def refusal(reason: Reason, role: Role | None, roles: Iterable[Role]) -> str:
         )
     barred = {
         Reason.OTHER_TEAM: "Your account belongs to another workspace.",
+        Reason.OTHER_TEAM_OF_ORGANISATION: (
+            "Slack lists your account under another workspace of your organisation, and does not say "
+            "what your role is in this one."
+        ),
         Reason.DEACTIVATED: "Your account is deactivated.",
         Reason.BOT: "This is a bot's account.",
         Reason.GUEST: "You are a guest in this workspace.",
@@ -186,7 +185,7 @@ def not_filled() -> str:
     )
 
 
-def records_away() -> str:
+def store_unavailable() -> str:
     """The database does not answer."""
     return (
         "The bot's own record is out of reach, so nothing was done and nothing was changed. "
@@ -202,7 +201,7 @@ def unexpected(reference: str) -> str:
     )
 
 
-def unexpected_at_submit(reference: str) -> str:
+def unexpected_at_save(reference: str) -> str:
     """Something nobody foresaw, before the change was on record."""
     return f"Not saved. {unexpected(reference)}"
 
@@ -276,7 +275,7 @@ def _is_obstacle(reason: str) -> bool:
 def last_set_here(parameters: Iterable[str], change: Change) -> str:
     """Where the ticks come from: the bot's own record."""
     return (
-        f"Shown as last set here by {person(change.asker.user)}, {moment(change.asked_at)}, "
+        f"Shown as last set here by {person(change.user)}, {moment(change.asked_at)}, "
         f"since Kayran does not say: {labels(parameters)}."
     )
 
@@ -284,7 +283,7 @@ def last_set_here(parameters: Iterable[str], change: Change) -> str:
 def underway(change: Change) -> str:
     """Where the ticks come from: a change that is on its way."""
     return (
-        f"Change {change.number} by {person(change.asker.user)} is on its way to Kayran; "
+        f"Change {change.number} by {person(change.user)} is on its way to Kayran; "
         "the ticks show what it sets."
     )
 
@@ -317,7 +316,7 @@ def came_back() -> str:
 
 def changed_meanwhile(change: Change) -> str:
     """Somebody else's change, for a form that came back."""
-    who = f"{person(change.asker.user)}, {moment(change.asked_at)}"
+    who = f"{person(change.user)}, {moment(change.asked_at)}"
     if change.outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.SUPERSEDED):
         return f"• Change {change.number} by {who}: did not take effect"
     if change.outcome is Outcome.UNSURE:
@@ -343,17 +342,15 @@ def proposal(origin: Origin, change: Change) -> str:
     )
 
 
-def busy_at_submit() -> str:
-    """Under the form: nothing is lost, the ticks stay."""
-    return "Not saved: the bot has too much in hand right now. Save again in a minute."
+def store_unavailable_at_save() -> str:
+    """Under the form: the ticks stay. The save may have gone through where the answer was lost."""
+    return (
+        "It may not be saved: the bot's database gave no answer. Save again in a minute; "
+        "what is saved already is not saved twice."
+    )
 
 
-def record_away_at_submit() -> str:
-    """Under the form: nothing is lost, the ticks stay."""
-    return "Not saved: the bot's own record is out of reach. Save again in a minute."
-
-
-def slack_silent_at_submit() -> str:
+def slack_silent_at_save() -> str:
     """Under the form: nothing is lost, the ticks stay."""
     return (
         "Not saved: Slack did not say who you are. Save again in a moment; if it happens "
@@ -369,7 +366,7 @@ def asked(change: Change) -> str:
     steps = listing(_step(change.before, change.wanted.as_flags(), change.ticked_otherwise()))
     asked_for = f": {steps}" if steps else ", with every tick left as it was"
     return (
-        f"{person(change.asker.user)} asked for change {change.number} of Kayran's "
+        f"{person(change.user)} asked for change {change.number} of Kayran's "
         f"e-mail notifications{asked_for}."
     )
 
@@ -420,7 +417,7 @@ def _what_is_uncertain(change: Change) -> str:
         if change.reason is not None and not _is_obstacle(change.reason):
             again = f"Sent again, Kayran refused it with the words “{quoted(change.reason, 120)}”."
         return f"{cut_short}, and nobody knows how that ended. {again} Reading back does not settle it."
-    sent = "It may have been sent" if change.reason == Obstacle.UNFORESEEN.value else "It was sent"
+    sent = "It may have been sent" if change.reason == Obstacle.UNEXPECTED.value else "It was sent"
     return f"{sent}, but {obstacle(change.reason)}, and reading back does not settle it."
 
 
@@ -430,7 +427,7 @@ def _asked_by(change: Change) -> str:
         Origin.UNDO: "Undo, asked for by",
         Origin.TRY_AGAIN: "Another try, asked for by",
     }[change.origin]
-    return f" {what} {person(change.asker.user)}."
+    return f" {what} {person(change.user)}."
 
 
 def _evidence(change: Change) -> str:
@@ -527,15 +524,15 @@ def what_to_do(change: Change) -> str:
     }.get(change.outcome or Outcome.APPLIED, "")
 
 
-def used_by(maker: Change) -> str:
+def follow_up(maker: Change) -> str:
     """In place of a button that somebody used; whether that went through, its own result says."""
     what = "Undo" if maker.origin is Origin.UNDO else "Another try"
-    return f"{what} was asked for by {person(maker.asker.user)} as change {maker.number}."
+    return f"{what} was asked for by {person(maker.user)} as change {maker.number}."
 
 
 def already_used(maker: Change) -> str:
     """To whoever pressed a button that somebody had used."""
-    return f"Nothing was done: {used_by(maker)[0].lower()}{used_by(maker)[1:]}"
+    return f"Nothing was done: {follow_up(maker)[0].lower()}{follow_up(maker)[1:]}"
 
 
 _CLOSED = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import waitress
 from slack_bolt import Ack, App
 from slack_bolt.adapter.wsgi import SlackRequestHandler
 from slack_sdk import WebClient
@@ -19,3 +20,7 @@ def create_app() -> SlackRequestHandler:
         ack()
 
     return SlackRequestHandler(app)
+
+
+if __name__ == "__main__":
+    waitress.serve(create_app(), port=int(os.environ["PORT"]), threads=64, _quiet=True)

@@ -14,10 +14,9 @@ import time
 from collections.abc import Callable
 
 from bot.sandbox.cast import ADMIN, SCANS
-from bot.sandbox.kayran import KayranStandIn
-from bot.sandbox.slack import Fault, SlackStandIn
 from tests.benchmarks import rig
-from tests.benchmarks.acks import OURS
+from tests.odd_answers import slow
+from tests.standins import Fault, Kayran, Slack
 
 COMMANDS = 60
 PAUSE = 0.02
@@ -25,11 +24,11 @@ PAUSE = 0.02
 
 def main() -> None:
     """Measure and print."""
-    slack = SlackStandIn(bot_token=rig.BOT_TOKEN, signing_secret=rig.SECRET)
-    kayran = KayranStandIn(rig.KAYRAN_KEY)
+    slack = Slack(bot_token=rig.BOT_TOKEN, signing_secret=rig.SECRET)
+    kayran = Kayran(rig.KAYRAN_KEY)
     with slack, kayran, tempfile.TemporaryDirectory() as folder:
         environ = rig.environment(slack.api_url, kayran.url, folder)
-        with rig.gunicorn(OURS, environ, "/healthz") as port:
+        with rig.serving(rig.OURS, environ, "/healthz") as port:
             slack.events_url = f"http://127.0.0.1:{port}/slack/events"
             alone = _acks(port)
             _print("alone", alone, alone)
@@ -37,7 +36,7 @@ def main() -> None:
             for person in people:
                 _open_form(slack, person)
             slack.faults.next("*", Fault.slow(0.15), times=None)
-            kayran.next("slow", times=1000, seconds=0.3)
+            kayran.next(slow(0.3), times=1000)
             _print("20 saves in flight", _beside(port, slack.submit, people), alone)
             slack.faults.clear()
             kayran.clear()
@@ -46,14 +45,14 @@ def main() -> None:
             _print("8 forms hang on Kayran", hanging, alone)
 
 
-def _newcomer(slack: SlackStandIn, number: int) -> str:
+def _newcomer(slack: Slack, number: int) -> str:
     user = f"U0CROWD{number}"
     slack.workspace.people[user] = {**copy.deepcopy(slack.workspace.people[ADMIN]), "id": user}
-    slack.workspace.join(SCANS, user)
+    slack.workspace.channels[SCANS].members.add(user)
     return user
 
 
-def _open_form(slack: SlackStandIn, user: str) -> None:
+def _open_form(slack: Slack, user: str) -> None:
     slack.command(user, SCANS)
 
     def is_filled() -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 from slack_sdk.signature import SignatureVerifier
 
+from bot.web import serve
+
 _verifier = SignatureVerifier(os.environ.get("SLACK_SIGNING_SECRET", "unset"))
 
 
@@ -19,3 +21,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     signed = _verifier.is_valid(body.decode(), timestamp, signature)
     start_response("200 OK" if signed else "401 Unauthorized", [("Content-Length", "0")])
     return [b""]
+
+
+if __name__ == "__main__":
+    serve(application, int(os.environ["PORT"]))

@@ -17,11 +17,10 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
-from bot.changes import Ending, Outcome
+from bot.changes import Outcome, Result
 from bot.notifications import Flags
-from bot.records import Records
 from tests.conftest import postgres_database
-from tests.records_rig import ACCOUNT, accepted, claimed, opened, request
+from tests.store_rig import ACCOUNT, Clock, Process, request, started
 
 SMALL, LARGE = 1_000, 1_000_000
 ROUNDS = 400
@@ -34,9 +33,9 @@ _FILL = (
     "INSERT INTO accounts (account, last_number) VALUES (:account, :rows)",
     # As it turns out in life: most are applied, all but the very latest long told.
     f"""
-    INSERT INTO changes (account, number, form, asked_at, team_id, user_id, role, channel_id, origin,
+    INSERT INTO changes (account, number, request_key, asked_at, team_id, user_id, role, channel_id, origin,
         before, wanted, tries, outcome, closed_at, found, reason, superseded_by, parent_ts, reply_ts,
-        reply_channel, told_at, tell_tries)
+        reply_channel, delivered_at, delivery_tries)
     {_NUMBERS}
     SELECT :account, i, 'c0ffee' || i || '.110100101', 1600000000.0 + i * 60, 'T0EXAMPLE',
         'U0ADMIN' || (i % 40), 'admin', 'C0SCANS' || (i % 9), 'form', {_FLAGS.format(31)},
@@ -49,10 +48,6 @@ _FILL = (
         (1600000000 + i * 60) || '.000200', 'C0SCANS' || (i % 9), 1600000002.0 + i * 60, 0
     FROM n
     """,  # noqa: S608 (put together from what stands here alone)
-    """
-    INSERT INTO attempts (change_id, started_at, ended_at, outcome, holder)
-    SELECT id, asked_at, closed_at, outcome, 'web.1:4711:c0ffee' FROM changes WHERE tries > 0
-    """,
     f"""
     INSERT INTO denials (asked_at, team_id, user_id, role, reason, step, channel_id)
     {_NUMBERS}
@@ -62,64 +57,64 @@ _FILL = (
     "ANALYZE",
 )
 
-_names = (f"form-{number}" for number in itertools.count())
+_keys = (f"form-{number}" for number in itertools.count())
 
 
-def open_form(records: Records) -> None:
-    """What the form needs of the record."""
-    records.outlook(ACCOUNT)
+def open_form(here: Process) -> None:
+    """What the form needs of the store."""
+    here.store.recorded_state(ACCOUNT)
 
 
-def submit(records: Records) -> None:
-    """What a submit needs of the record, when nothing stands in its way."""
-    form = next(_names)
-    outlook = records.outlook(ACCOUNT, form)
-    assert records.accept(ACCOUNT, request(form), Flags.unknown(), outlook) is not None
+def save(here: Process) -> None:
+    """What a save needs of the store, when nothing stands in its way."""
+    key = next(_keys)
+    recorded = here.store.recorded_state(ACCOUNT, key)
+    assert here.store.accept(ACCOUNT, request(key), Flags.unknown(), recorded) is not None
 
 
-def submit_in_vain(records: Records) -> None:
-    """What a submit needs whose form comes back."""
-    outlook = records.outlook(ACCOUNT, next(_names))
-    assert records.since(ACCOUNT, outlook.number - 2)
+def save_in_vain(here: Process) -> None:
+    """What a save needs whose form comes back."""
+    recorded = here.store.recorded_state(ACCOUNT, next(_keys))
+    assert here.store.since(ACCOUNT, recorded.number - 2)
 
 
-def carry_out(records: Records) -> None:
-    """Taking a change up, and closing it."""
-    records.close(claimed(records), Ending(Outcome.APPLIED))
+def carry_out(here: Process) -> None:
+    """Claiming a change, and closing it."""
+    here.store.close(here.claimed(), Result(Outcome.APPLIED))
 
 
-def tell(records: Records) -> None:
-    """All there is to note while a change is told."""
-    (change_id, *_) = records.due(1)
-    assert records.claim_telling(change_id) is not None
-    records.announced(change_id, parent_ts="1700000000.000100")
-    records.replied(change_id, ts="1700000000.000200", channel="C0SCANS")
-    records.made_from(change_id)
-    records.told(change_id)
+def deliver(here: Process) -> None:
+    """All there is to put on record while a change is delivered."""
+    (change_id, *_) = here.outbox.pending(1)
+    assert here.outbox.claim_delivery(change_id) is not None
+    here.outbox.posted_parent(change_id, parent_ts="1700000000.000100")
+    here.outbox.posted_reply(change_id, ts="1700000000.000200", channel="C0SCANS")
+    here.outbox.follow_up(change_id)
+    here.outbox.delivered(change_id)
 
 
-def upkeep(records: Records) -> None:
-    """A round that finds nothing to do."""
-    assert records.open_accounts() == []
-    assert records.due(16) == []
+def recover(here: Process) -> None:
+    """A run of recovery that finds nothing to do."""
+    assert here.store.open_accounts() == []
+    assert here.outbox.pending(16) == []
 
 
-STEPS: tuple[Callable[[Records], None], ...] = (
+STEPS: tuple[Callable[[Process], None], ...] = (
     open_form,
-    submit,
-    submit_in_vain,
+    save,
+    save_in_vain,
     carry_out,
-    tell,
-    upkeep,
+    deliver,
+    recover,
 )
-"""In this order they leave the record as it was, but for one more change that is told."""
+"""In this order they leave the store as it was, but for one more change that is delivered."""
 
 
 @contextlib.contextmanager
-def filled(database_url: str, rows: int) -> Iterator[Records]:
-    """A record with so much history."""
-    with opened(database_url) as records:
-        # Not the record's own engine, which has no patience.
+def filled(database_url: str, rows: int) -> Iterator[Process]:
+    """A store with so much history."""
+    with started(database_url, Clock()) as here:
+        # Not the store's own engine, which has no patience.
         engine = sa.create_engine(database_url)
         with engine.begin() as connection:
             for statement in _FILL:
@@ -129,20 +124,20 @@ def filled(database_url: str, rows: int) -> Iterator[Records]:
                 }
                 connection.execute(sa.text(statement), named)
         engine.dispose()
-        accepted(records, "form-first")
-        carry_out(records)
-        tell(records)
-        yield records
+        here.accepted("form-first")
+        carry_out(here)
+        deliver(here)
+        yield here
 
 
-def compare(kind: str, small: Records, large: Records) -> bool:
+def compare(kind: str, small: Process, large: Process) -> bool:
     """Measure, take turns, and print; whether all ratios are within the goal."""
     times: dict[tuple[str, int], list[float]] = {}
     for turn in range(WARM_UP + ROUNDS):
         for step in STEPS:
-            for size, records in ((SMALL, small), (LARGE, large)):
+            for size, here in ((SMALL, small), (LARGE, large)):
                 began = time.perf_counter()
-                step(records)
+                step(here)
                 if turn >= WARM_UP:
                     times.setdefault((step.__name__, size), []).append(time.perf_counter() - began)
     good = True

@@ -26,6 +26,11 @@ BOT_TOKEN = "xoxb-made-up-bot-token"
 KAYRAN_KEY = "made-up-kayran-key"
 _verifier = SignatureVerifier(SECRET)
 
+OURS = ("-m", "bot", "serve", "--http")
+BOLT = ("-m", "tests.benchmarks.bare_bolt")
+FLOOR = ("-m", "tests.benchmarks.floor")
+"""What each is started with; waitress serves all three."""
+
 
 def environment(slack_url: str, kayran_url: str, folder: str) -> dict[str, str]:
     """What the bot needs, and what the others ignore."""
@@ -78,18 +83,27 @@ def free_port() -> int:
     return port
 
 
+def start(
+    arguments: Sequence[str], environ: Mapping[str, str]
+) -> tuple[subprocess.Popen[str], int]:
+    """A Python process that serves, and the port it is given."""
+    port = free_port()
+    command = [sys.executable, *arguments]
+    own = {**environ, "PORT": str(port)}
+    process = subprocess.Popen(command, cwd=ROOT, env=own, stderr=subprocess.DEVNULL, text=True)
+    return process, port
+
+
 @contextlib.contextmanager
-def gunicorn(arguments: Sequence[str], environ: Mapping[str, str], ready: str) -> Iterator[int]:
-    """A gunicorn process; its port.
+def serving(arguments: Sequence[str], environ: Mapping[str, str], ready: str) -> Iterator[int]:
+    """A process that serves for as long as it is wanted; its port.
 
     Args:
-        arguments: what comes after ``gunicorn --bind …``.
+        arguments: what comes after ``python``.
         environ: its environment.
         ready: a path that answers below 500 once it serves.
     """
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, env=dict(environ), stderr=subprocess.DEVNULL)
+    process, port = start(arguments, environ)
     try:
         wait_until_ready(port, ready)
         yield port
@@ -154,7 +168,7 @@ class Client:
         self.reconnect()
 
     def reconnect(self) -> None:
-        """A fresh line, opened before anything is timed: gunicorn hangs up after 2 s of silence."""
+        """A fresh line, opened before anything is timed."""
         self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
         self._connection.connect()
 

@@ -10,10 +10,9 @@ import argparse
 import sys
 
 from bot.sandbox.cast import ADMIN
-from bot.sandbox.faults import Fault
-from bot.sandbox.kayran import KayranStandIn
-from bot.sandbox.slack import SlackStandIn
 from tests.benchmarks import rig
+from tests.odd_answers import slow
+from tests.standins import Fault, Kayran, Slack
 
 
 def main() -> None:
@@ -22,12 +21,12 @@ def main() -> None:
     parser.add_argument("--slack-seconds", type=float, default=0.0)
     parser.add_argument("--kayran-seconds", type=float, default=0.0)
     wanted = parser.parse_args()
-    slack = SlackStandIn(bot_token=rig.BOT_TOKEN, signing_secret=rig.SECRET)
-    kayran = KayranStandIn(rig.KAYRAN_KEY)
+    slack = Slack(bot_token=rig.BOT_TOKEN, signing_secret=rig.SECRET)
+    kayran = Kayran(rig.KAYRAN_KEY)
     if wanted.slack_seconds:
         slack.faults.next("*", Fault.slow(wanted.slack_seconds), times=1_000_000)
     if wanted.kayran_seconds:
-        kayran.next("slow", times=1_000_000, seconds=wanted.kayran_seconds)
+        kayran.next(slow(wanted.kayran_seconds), times=1_000_000)
     with slack, kayran:
         print(slack.api_url, kayran.url, flush=True)
         for _ in sys.stdin:

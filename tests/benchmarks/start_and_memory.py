@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.benchmarks import rig
-from tests.benchmarks.acks import OURS, THREADS
 
 STARTS = 9
 FEW, MANY = 10_000, 50_000
-BOLT = [*THREADS, "tests.benchmarks.bare_bolt:create_app()"]
 
 
 def main() -> None:
@@ -28,19 +24,19 @@ def main() -> None:
     with rig.standins() as outside, tempfile.TemporaryDirectory() as folder:
         environ = rig.environment(outside.slack_url, outside.kayran_url, folder)
         # The first start of all makes the database; every other finds it.
-        _seconds_to_first_200(OURS, environ)
+        _seconds_to_first_200(rig.OURS, environ)
         taken: dict[str, list[float]] = {"ours": [], "bolt": []}
         for _ in range(STARTS):
-            taken["ours"].append(_seconds_to_first_200(OURS, environ))
-            taken["bolt"].append(_seconds_to_first_200(BOLT, environ))
+            taken["ours"].append(_seconds_to_first_200(rig.OURS, environ))
+            taken["bolt"].append(_seconds_to_first_200(rig.BOLT, environ))
         medians = {name: rig.median_ms(seconds) for name, seconds in taken.items()}
         print(
             f"start to first 200: ours {medians['ours']:.0f} ms, bolt {medians['bolt']:.0f} ms, ",
             end="",
         )
         print(f"ratio {medians['ours'] / medians['bolt']:.2f}   (goal: 2 at most)")
-        bolt, _ = _memory(BOLT, environ, "/", FEW, FEW)
-        few, many = _memory(OURS, environ, "/healthz", FEW, MANY)
+        bolt, _ = _memory(rig.BOLT, environ, "/", FEW, FEW)
+        few, many = _memory(rig.OURS, environ, "/healthz", FEW, MANY)
         print(
             f"memory after {FEW} acks: ours {few:.0f} MiB, bolt {bolt:.0f} MiB   (goal: 30 more at most)"
         )
@@ -48,10 +44,8 @@ def main() -> None:
 
 
 def _seconds_to_first_200(arguments: Sequence[str], environ: Mapping[str, str]) -> float:
-    port = rig.free_port()
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", *arguments]
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=rig.ROOT, env=dict(environ), stderr=subprocess.DEVNULL)
+    process, port = rig.start(arguments, environ)
     try:
         while time.perf_counter() - began < 30:
             with contextlib.suppress(OSError, http.client.HTTPException, RuntimeError):
@@ -68,7 +62,7 @@ def _memory(
     arguments: Sequence[str], environ: Mapping[str, str], ready: str, few: int, many: int
 ) -> tuple[float, float]:
     """MiB after so many acks, and after so many."""
-    with rig.gunicorn(arguments, environ, ready) as port:
+    with rig.serving(arguments, environ, ready) as port:
         client, found = rig.Client(port), []
         for number in range(1, many + 1):
             client.post(rig.command_body(text="help"))
@@ -82,7 +76,7 @@ def _mebibytes(port: int) -> float:
     total = 0
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if f"127.0.0.1:{port}".encode() in (folder / "cmdline").read_bytes():
+            if f"PORT={port}\0".encode() in (folder / "environ").read_bytes():
                 rollup = (folder / "smaps_rollup").read_text()
                 total += int(rollup.split("Pss:")[1].split()[0])
     return total / 1024

@@ -11,9 +11,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from bot.sandbox.cast import ADMIN, SCANS
-from bot.sandbox.slack import Fault
 from tests.benchmarks.rig import median_ms
+from tests.odd_answers import slow
 from tests.stage import KEY, Stage, stage
+from tests.standins import Fault
 
 SLACK, KAYRAN = 0.15, 0.3
 ROUNDS = 15
@@ -41,7 +42,7 @@ def main() -> None:
         }
         with stage(environ) as played:
             played.slack.faults.next("*", Fault.slow(SLACK), times=None)
-            played.kayran.next("slow", times=1_000_000, seconds=KAYRAN)
+            played.kayran.next(slow(KAYRAN), times=1_000_000)
             _walk(played, on=True)
             before = played.slack.connections, played.kayran.connections
             taken = [_walk(played, on=bool(round_ % 2)) for round_ in range(ROUNDS)]
@@ -57,7 +58,7 @@ def _walk(played: Stage, *, on: bool) -> Mapping[str, float]:
     began = time.time()
     played.slack.command(ADMIN, SCANS)
     call = played.slack.wait_for_call("views.open", n=opened + 1)
-    played.wait_for(lambda: played._ended(ADMIN), "the form")
+    played.wait_for(lambda: played.loaded(ADMIN), "the form")
     usable = time.time()
     played.slack.tick(ADMIN, mailDelete=on)
     saved = time.time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,14 @@ from tests.browser.person import PATIENCE, Person, Sandbox, chromium, sandbox_ru
 
 Visit = Callable[..., Person]
 
-A_LAPTOP: dict[str, Any] = {
-    "viewport": {"width": 1440, "height": 900},
-    # Nothing to wait for, and nothing to paint sixty times a second.
-    "reduced_motion": "reduce",
-}
+A_LAPTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one file, which share a sandbox, on one process."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="package")
@@ -47,13 +51,6 @@ def sandbox(sandbox_of_the_module: Sandbox) -> Sandbox:
 
 
 @pytest.fixture
-def new_sandbox(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox of the test's own, where nothing has happened yet."""
-    with sandbox_running(tmp_path_factory.mktemp("sandbox")) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
     """Brings somebody to the page, in a browser profile of their own.
 
@@ -64,12 +61,10 @@ def visit(browser: Browser) -> Iterator[Visit]:
     people: list[Person] = []
 
     def bring(sandbox: Sandbox, user: str = ADMIN, channel: str = SCANS, **profile: Any) -> Person:
-        context = browser.new_context(**{**A_LAPTOP, **profile})
-        contexts.append(context)
-        person = Person(context.new_page())
-        people.append(person)
-        person.arrive(sandbox.url, user, channel)
-        return person
+        contexts.append(browser.new_context(**{**A_LAPTOP, **profile}))
+        people.append(Person(contexts[-1].new_page()))
+        people[-1].arrive(sandbox.url, user, channel)
+        return people[-1]
 
     yield bring
     for context in contexts:

@@ -15,19 +15,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
 
 import requests
-from playwright.sync_api import (
-    Browser,
-    ConsoleMessage,
-    Error,
-    Locator,
-    Page,
-    Playwright,
-    Request,
-    expect,
-)
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 
 from bot.notifications import PARAMETERS
 from bot.sandbox.cast import ADMIN, ON_THE_PAGE, SCANS
@@ -46,24 +36,10 @@ SWITCHES = (
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",
-    "--disable-sync",
     "--no-first-run",
     # Chromium itself asks nobody anything either.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-
-# It ends when whoever started it does, however that comes about: then nobody holds its stdin.
-_SANDBOX = """
-import os, signal, sys, threading
-from bot.sandbox.run import main
-
-def end_with_the_tests():
-    os.read(0, 1)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-threading.Thread(target=end_with_the_tests, daemon=True).start()
-sys.exit(main(port=0, open_browser=False))
-"""
 
 
 class Sandbox:
@@ -73,66 +49,56 @@ class Sandbox:
         self.process = process
         self.url = url
 
-    def do(self, deed: str, **details: Any) -> bool:
-        """Do what the page does when somebody acts; whether it was taken."""
-        answer = requests.post(f"{self.url}do", json={"do": deed, **details}, timeout=PATIENCE)
-        return answer.ok
+    def do(self, deed: str, user: str = ADMIN, **form: str) -> None:
+        """Do what the page does when somebody acts."""
+        where = {"as": user, "in": SCANS}
+        requests.post(f"{self.url}do/{deed}", form, params=where, timeout=PATIENCE)
 
-    def state(self, user: str = ADMIN) -> dict[str, Any]:
-        """What the page shows to somebody."""
-        state: dict[str, Any] = requests.get(
-            f"{self.url}state", params={"as": user}, timeout=PATIENCE
-        ).json()
-        return state
+    def region(self, name: str, user: str = ADMIN) -> str:
+        """A part of the page, as somebody sees it."""
+        return requests.get(f"{self.url}regions/{name}", {"as": user}, timeout=PATIENCE).text
 
     def be_as_new(self) -> None:
-        """Put everything back as it was at the start, but for what is on record."""
-        self.do("kayran-next", answer="ok")
-        self.do("slack-next", answer="ok")
+        """Put everything back as it was at the start, all nine off, but for what is on record."""
+        self.do("answer", answer="ok")
         for user in ON_THE_PAGE:
-            self.do("close", everything=True, **{"as": user})
+            for view in re.findall(r'<dialog id="(\w+)"', self.region("modal", user)):
+                self.do("close", user, view=view)
         for name in PARAMETERS:
-            self.do("kayran-flag", name=name, on=False)
-        self.do("start-bot")  # Refused where it is running, which is as well.
+            self.do("flag", name=name)
+        self.do("start")
         deadline = time.monotonic() + PATIENCE
-        while not self.state()["bot"]["ready"]:
+        while "state up" not in self.region("bot"):
             assert time.monotonic() < deadline, "the bot does not get ready"
             time.sleep(0.05)
 
 
 @contextlib.contextmanager
-def sandbox_running(folder: Path, *command: str) -> Iterator[Sandbox]:
-    """The sandbox, until the block ends.
+def sandbox_running(folder: Path) -> Iterator[Sandbox]:
+    """The sandbox, until the block ends, on any free port.
 
     Args:
         folder: an empty one, for its log and its temporary folders.
-        command: how Python starts it, if not on any free port.
     """
     log, temporary = folder / "sandbox.log", folder / "temporary"
     temporary.mkdir()
     with (
         log.open("w") as errors,
         subprocess.Popen(
-            [sys.executable, *(command or ("-c", _SANDBOX))],
+            [sys.executable, "-m", "bot", "sandbox", "--port", "0", "--no-open"],
             cwd=ROOT,
             env={**os.environ, "TMPDIR": str(temporary)},
-            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
         ) as process,
     ):
         try:
-            yield Sandbox(process, _address(process.stdout, log))
+            line = process.stdout.readline() if process.stdout else ""
+            assert line.startswith("The sandbox is open at "), log.read_text()
+            yield Sandbox(process, line.split()[-1])
         finally:
             end(process)
-
-
-def _address(told: IO[str] | None, log: Path) -> str:
-    """Where it says it is open, once it is."""
-    line = told.readline() if told else ""
-    assert line.startswith("The sandbox is open at "), f"it did not start: {log.read_text()}"
-    return line.split()[-1]
 
 
 def end(process: subprocess.Popen[str]) -> int:
@@ -161,33 +127,24 @@ class Person:
     def __init__(self, page: Page, troubles: list[str] | None = None) -> None:
         self.page = page
         self.troubles = [] if troubles is None else troubles
-        page.on("console", self._hear)
-        page.on("pageerror", self._note_error)
-        page.on("request", self._look_where_it_goes)
+        page.on("console", lambda said: self._note(said.type == "error", said.text))
+        page.on("pageerror", lambda error: self._note(True, str(error)))
+        own = ("http://127.0.0.1:", "data:")
+        page.on("request", lambda asked: self._note(not asked.url.startswith(own), asked.url))
 
-    def _hear(self, said: ConsoleMessage) -> None:
-        if said.type == "error":
-            self.troubles.append(said.text)
-
-    def _note_error(self, error: Error) -> None:
-        self.troubles.append(f"an error nobody caught: {error}")
-
-    def _look_where_it_goes(self, request: Request) -> None:
-        if not request.url.startswith(("http://127.0.0.1:", "data:")):
-            self.troubles.append(f"a request to {request.url}")
+    def _note(self, is_trouble: bool, what: str) -> None:
+        if is_trouble:
+            self.troubles.append(what)
 
     def arrive(self, url: str, user: str = ADMIN, channel: str = SCANS) -> None:
         """Open the page as somebody, somewhere."""
         self.page.goto(f"{url}?as={user}&in={channel}")
-        expect(self.composer).to_be_enabled()
 
     def second_window(self) -> Person:
         """Open a second window, as somebody else, by the link at the top."""
         with self.page.expect_popup() as opening:
             self.page.locator("#second-window").click()
-        other = Person(opening.value, self.troubles)
-        expect(other.composer).to_be_enabled()
-        return other
+        return Person(opening.value, self.troubles)
 
     # What is to be seen
 
@@ -199,42 +156,32 @@ class Person:
     @property
     def form(self) -> Locator:
         """The dialog, where one is open."""
-        return self.page.locator("dialog#modal[open]")
+        return self.page.locator("dialog")
 
     @property
     def save_button(self) -> Locator:
         """Under a form; a plain answer has none."""
-        return self.page.locator("#modal-submit")
+        return self.page.locator("#save")
 
     @property
     def messages(self) -> Locator:
         """What everybody in the channel sees, oldest first."""
-        return self.page.locator("#messages article[data-ts]:not([data-ephemeral])")
+        return self.page.locator("#messages article:not(.private)")
 
     @property
     def private_words(self) -> Locator:
         """What only this person sees, oldest first."""
-        return self.page.locator("article[data-ephemeral]")
-
-    @property
-    def thread(self) -> Locator:
-        """The pane of the thread that is open."""
-        return self.page.locator("aside#thread")
+        return self.page.locator("article.private")
 
     @property
     def replies(self) -> Locator:
-        """The thread's messages, the first of which the thread hangs on."""
-        return self.page.locator("#replies article[data-ts]")
+        """The messages of the open thread, the first of which the thread hangs on."""
+        return self.page.locator("#thread article")
 
     @property
-    def history(self) -> Locator:
-        """The rows of the history, newest first."""
-        return self.page.locator("#history-rows tr")
-
-    @property
-    def calls(self) -> Locator:
-        """The latest calls to Kayran, newest first."""
-        return self.page.locator("#kayran-calls li")
+    def answer(self) -> Locator:
+        """How Kayran meets the next change."""
+        return self.page.get_by_label("Next answer to a change")
 
     def box(self, label: str) -> Locator:
         """One of the form's nine checkboxes."""
@@ -242,18 +189,11 @@ class Person:
 
     def flag(self, label: str) -> Locator:
         """One of the nine as Kayran holds them, in its panel."""
-        panel = self.page.get_by_role("region", name="Kayran")
-        return panel.get_by_role("switch", name=label, exact=True)
+        return self.page.get_by_role("switch", name=label, exact=True)
 
-    def ticked(self) -> list[str]:
-        """The labels of all that is ticked in the form."""
-        labels = self.form.locator(".choice:has(:checked) label").all()
-        return [label.inner_text() for label in labels]
-
-    def ticked_of(self, *labels: str) -> list[str]:
-        """Which of these are ticked in the form."""
-        ticked = self.ticked()
-        return [label for label in labels if label in ticked]
+    def wire(self, words: str) -> Locator:
+        """The newest request of those with these words."""
+        return self.page.locator("#wire li", has_text=words).first
 
     # What one does
 
@@ -293,16 +233,10 @@ class Person:
 
     def result(self, parent: Locator) -> Locator:
         """Open the thread of a change that has just been saved; the result in it."""
-        parent.get_by_role("button", name=re.compile("1 reply")).click(timeout=SLOWEST * 1000)
+        parent.get_by_role("link", name="1 reply").click(timeout=SLOWEST * 1000)
         expect(self.replies).to_have_count(2)
         return self.replies.nth(1)
 
-    def open_newest_thread(self) -> None:
-        """The thread of the channel's newest message."""
-        self.messages.last.get_by_role("button", name=re.compile("repl")).click()
-        expect(self.thread).to_be_visible()
-
-    def close_thread(self) -> None:
-        """Back to the conversation."""
-        self.thread.get_by_role("button", name="Close thread").click()
-        expect(self.thread).to_be_hidden()
+    def press(self, name: str) -> None:
+        """Press the last button of this name."""
+        self.page.get_by_role("button", name=name, exact=True).last.click()

@@ -2,7 +2,7 @@
 
 A ``Child`` is the same assembly as behind every door, with a timing of the story's own. It comes
 from a server that has imported everything already, so that to start one takes no longer than the
-bot itself does. ``Real`` is ``python -m bot`` as a host runs it, gunicorn's processes included.
+bot itself does. ``Real`` is the bot as a host runs it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,12 +26,11 @@ from werkzeug.serving import make_server
 
 from bot import logs
 from bot.app import Timing, assemble
-from bot.records import accounts, changes, connect
-from bot.sandbox.kayran import KayranStandIn
-from bot.sandbox.slack import SlackStandIn
 from bot.sandbox.wire import Wire
 from bot.settings import Settings
+from bot.store.tables import accounts, changes
 from tests.stage import Quiet, Stage
+from tests.standins import Kayran, Slack
 
 ROOT = Path(__file__).parents[2]
 WEB = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())["web"]
@@ -39,9 +38,7 @@ WEB = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().split
 START_SECONDS = 20.0
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(
-    [__name__, "alembic.command", "bot.postgres_line", "sqlalchemy.dialects.postgresql.psycopg"]
-)
+_forks.set_forkserver_preload([__name__, "sqlalchemy.dialects.postgresql.psycopg"])
 
 
 class Process(Protocol):
@@ -101,23 +98,18 @@ def _serve(environ: Mapping[str, str], timing: Timing, log: str, ready: Connecti
 
 
 class Real:
-    """``python -m bot``, or another command that serves on ``$PORT``, in a process group of its own.
+    """What the Procfile's first line starts, in a process group of its own.
 
     Raises:
         AssertionError: when it is not healthy in time; with its log.
     """
 
-    def __init__(
-        self,
-        environ: Mapping[str, str],
-        log: Path,
-        command: Sequence[str] = (sys.executable, "-m", "bot"),
-    ) -> None:
+    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         with log.open("a") as file:
             self.process = subprocess.Popen(
-                command,
+                ("sh", "-c", f"exec {WEB}"),
                 env={
                     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                     "PYTHONPATH": str(ROOT),
@@ -170,15 +162,15 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def outside(environ: Mapping[str, str], slack: SlackStandIn | None = None) -> Iterator[Stage]:
+def outside(environ: Mapping[str, str], slack: Slack | None = None) -> Iterator[Stage]:
     """A stage whose bots are elsewhere: in processes that the story starts and ends."""
     wire = slack.wire if slack is not None else Wire()
-    slack = slack or SlackStandIn(
+    slack = slack or Slack(
         bot_token=environ["SLACK_BOT_TOKEN"],
         signing_secret=environ["SLACK_SIGNING_SECRET"],
         wire=wire,
     )
-    kayran = KayranStandIn(environ["KAYRAN_API_KEY"], wire)
+    kayran = Kayran(environ["KAYRAN_API_KEY"], wire)
     with slack, kayran:
         complete = {**environ, "SLACK_API_URL": slack.api_url, "KAYRAN_API_URL": kayran.url}
         yield Stage(slack, kayran, None, "", complete)  # type: ignore[arg-type]  # it is elsewhere
@@ -187,7 +179,7 @@ def outside(environ: Mapping[str, str], slack: SlackStandIn | None = None) -> It
 @contextlib.contextmanager
 def database(environ: Mapping[str, str]) -> Iterator[sa.Connection]:
     """The bot's database, read and changed beside it."""
-    engine = connect(environ["DATABASE_URL"])
+    engine = sa.create_engine(environ["DATABASE_URL"])
     try:
         with engine.begin() as connection:
             yield connection
@@ -199,5 +191,5 @@ def let_time_pass(environ: Mapping[str, str], seconds: float) -> None:
     """Move every lease and whatever is due, as so many seconds do in which nothing happens."""
     with database(environ) as connection:
         until: Any
-        for until in (accounts.c.lease_until, changes.c.tell_until, changes.c.tell_due_at):
+        for until in (accounts.c.lease_until, changes.c.delivery_lease_until, changes.c.deliver_at):
             connection.execute(sa.update(until.table).values({until: until - seconds}))

@@ -16,14 +16,14 @@ import pytest
 from bot import logs
 from bot.app import Timing
 from bot.kayran import Limits
-from bot.records import Records, connect
 from bot.settings import Settings
+from bot.store import Database
 from tests.stage import Stage
 from tests.stage import stage as a_stage
 
 BRISK = Timing(
-    kayran=Limits(connect=0.5, answer=0.4, last_start=0.8, tries=4, pause=0.02, longest_pause=0.1),
-    upkeep=0.2,
+    kayran=Limits(connect=0.5, answer=0.4, total=1.6, pauses=(0.02, 0.04, 0.08)),
+    recovery=0.2,
 )
 """A Kayran that has failed sooner; everything else as it really is."""
 
@@ -32,9 +32,9 @@ BRISK = Timing(
 def empty_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database as the bot makes it at its first start: making it takes longer than most stories."""
     path = tmp_path_factory.mktemp("empty") / "records.db"
-    records = Records(connect(f"sqlite:///{path}"), "test")
-    records.prepare()
-    records.close_connections()
+    database = Database(f"sqlite:///{path}")
+    database.prepare()
+    database.close()
     return path
 
 
@@ -65,7 +65,7 @@ def log(environ: dict[str, str]) -> Iterator[io.StringIO]:
 
     Afterwards logging is as it was: the doors set it up for a whole process, a story must not.
     """
-    loggers = [logging.getLogger(name) for name in (None, "bot", "__main__")]
+    loggers = [logging.getLogger(name) for name in (None, "bot")]
     levels = [logger.level for logger in loggers]
     handlers, hooks = loggers[0].handlers, (sys.excepthook, threading.excepthook)
     with contextlib.redirect_stderr(io.StringIO()) as stderr:
@@ -75,4 +75,5 @@ def log(environ: dict[str, str]) -> Iterator[io.StringIO]:
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
     logging.captureWarnings(capture=False)
+    logging.raiseExceptions = True
     sys.excepthook, threading.excepthook = hooks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.changes import Asker, Outlook, Place, Request
+from bot.changes import RecordedState, Request
 from bot.notifications import Flags, Preferences
 from bot.sandbox.cast import ADMIN, SCANS, TEAM
 from tests.stage import Stage
@@ -11,15 +11,18 @@ from tests.stage import Stage
 def leave_open(stage: Stage) -> None:
     """A change on record as the old key's process has left it."""
     request = Request(
-        form="of-the-old-key",
-        asker=Asker(TEAM, ADMIN, "admin"),
-        place=Place(SCANS),
+        request_key="of-the-old-key",
+        team=TEAM,
+        user=ADMIN,
+        role="admin",
+        channel=SCANS,
+        thread=None,
         wanted=Preferences.of(["mailStop"]),
         shown=Flags.unknown(),
         based_on=0,
     )
-    with stage.records() as records:
-        records.accept("another-account", request, Flags.unknown(), Outlook(None))
+    with stage.store() as store:
+        store.accept("another-account", request, Flags.unknown(), RecordedState(None))
 
 
 def test_it_is_closed_and_told(stage: Stage) -> None:

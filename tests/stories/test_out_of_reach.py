@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from bot.records import changes
 from bot.sandbox.cast import ADMIN, SCANS, SECOND_ADMIN
 from bot.sandbox.kayran import UPDATE
-from bot.sandbox.slack import Fault
 from bot.slack import words
-from tests.records_rig import Line
+from bot.store.tables import changes
+from tests.odd_answers import slow
+from tests.proxy import Proxy
 from tests.stage import Stage, running, stage
+from tests.standins import Fault
 from tests.stories.child import database, health, let_time_pass
 
 POST, UPDATE_MESSAGE = "chat.postMessage", "chat.update"
@@ -49,7 +50,7 @@ class Outage:
 
     def all_is_told(self) -> bool:
         """Whether nothing on record is still to be sent or told."""
-        return all(row["told_at"] is not None for row in self.rows())
+        return all(row["delivered_at"] is not None for row in self.rows())
 
 
 @pytest.fixture(params=["locked file", "server cut off"])
@@ -63,7 +64,7 @@ def outage(
         return
     url = sa.make_url(request.getfixturevalue("postgres_url"))
     beside = {**environ, "DATABASE_URL": url.render_as_string(hide_password=False)}
-    with contextlib.closing(Line(str(url.host), int(url.port or 5432))) as line:
+    with Proxy(f"tcp://{url.host}:{url.port or 5432}") as line:
         through = url.set(port=line.port).render_as_string(hide_password=False)
         with stage({**environ, "DATABASE_URL": through}) as played:
             yield Outage(beside, line.cut, line.mend, False, played)
@@ -98,8 +99,11 @@ def test_nothing_is_done_while_the_database_is_away(outage: Outage) -> None:
 
     modal = played.slack.modal(ADMIN)
     assert modal is not None
-    assert (delivery.error, list(modal.errors.values())) == (None, [words.record_away_at_submit()])
-    assert (words.records_away() in said_to_command) is not outage.reads
+    assert (delivery.error, list(modal.errors.values())) == (
+        None,
+        [words.store_unavailable_at_save()],
+    )
+    assert (words.store_unavailable() in said_to_command) is not outage.reads
     assert "mailStop" in played.ticked(ADMIN)
     assert played.sent_to_kayran() == []
     assert played.slack.calls_of(POST) == []
@@ -126,14 +130,14 @@ def test_a_button_pressed_while_the_database_is_away(outage: Outage) -> None:
     played.press(result, "undo_change")
     played.wait_for(lambda: len(played.results()) == 2, "the undo's result")
 
-    assert told == [words.records_away()]
+    assert told == [words.store_unavailable()]
     assert played.kayran.flags["mailStop"] is False
 
 
 def test_the_database_goes_while_kayran_is_called(outage: Outage) -> None:
     """How it ended is noted when the database is back; Kayran is not called again to find it out."""
     played = outage.played
-    played.kayran.next("slow", function=UPDATE, seconds=0.3)
+    played.kayran.next(slow(0.3), function=UPDATE)
     played.open_form()
     played.save(mailStop=True)
     played.kayran.wait_for_call(UPDATE)
@@ -175,7 +179,7 @@ def test_another_process_leaves_time_to_note_it(environ: dict[str, str], postgre
     """After an outage longer than a lease, nobody tells what another has told and not noted yet."""
     url = sa.make_url(postgres_url)
     beside = {**environ, "DATABASE_URL": postgres_url}
-    with contextlib.closing(Line(str(url.host), int(url.port or 5432))) as line:
+    with Proxy(f"tcp://{url.host}:{url.port or 5432}") as line:
         through = url.set(port=line.port).render_as_string(hide_password=False)
         with (
             stage({**environ, "DATABASE_URL": through}) as played,
@@ -192,7 +196,7 @@ def test_another_process_leaves_time_to_note_it(environ: dict[str, str], postgre
             let_time_pass(beside, HALF_A_MINUTE)
             line.mend()
 
-            played.eventually(lambda: told_at(beside), "the change to be told")
+            played.eventually(lambda: delivered_at(beside), "the change to be told")
 
             assert (len(played.parents()), len(played.results())) == (1, 1)
 
@@ -201,10 +205,10 @@ def _is_posting(played: Stage) -> bool:
     return any(entry.what == f"POST /api/{POST}" for entry in played.slack.wire.entries)
 
 
-def told_at(environ: dict[str, str]) -> Any:
+def delivered_at(environ: dict[str, str]) -> Any:
     """When the one change was told."""
     with database(environ) as connection:
-        return connection.execute(changes.select()).mappings().one()["told_at"]
+        return connection.execute(changes.select()).mappings().one()["delivered_at"]
 
 
 # Slack
@@ -221,7 +225,7 @@ def test_slack_is_away_for_ten_minutes(environ: dict[str, str], database_url: st
 
         def tried() -> bool:
             row = newest_row(played)
-            return row["outcome"] == "applied" and int(row["tell_tries"]) > len(pauses)
+            return row["outcome"] == "applied" and int(row["delivery_tries"]) > len(pauses)
 
         while sum(pauses) < 600:
             played.eventually(tried, "another try")

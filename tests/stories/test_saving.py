@@ -21,11 +21,12 @@ from bot.sandbox.cast import (
     SCANS,
     SECOND_ADMIN,
 )
-from bot.sandbox.faults import Fault
 from bot.sandbox.kayran import PROFILE, UPDATE
 from bot.sandbox.slack import Delivery
 from bot.slack import words
+from tests.odd_answers import slow
 from tests.stage import Stage
+from tests.standins import Fault
 
 REPORTED = "mailStop"
 UNREPORTED = "mailPause"
@@ -33,8 +34,8 @@ UNREPORTED = "mailPause"
 
 def recorded(stage: Stage) -> list[Change]:
     """The changes on record, by number."""
-    with stage.records() as records:
-        found = (records.change(number) for number in range(1, 50))
+    with stage.store() as store:
+        found = (store.change(number) for number in range(1, 50))
         return [change for change in found if change is not None]
 
 
@@ -84,7 +85,7 @@ class TestWhoMay:
         """Whoever may no longer is told so in the form's place; nothing is sent, and it is on record."""
         stage.open_form()
         stage.kayran.wait_for_call(PROFILE, ended=True)
-        stage.slack.workspace.change_person(ADMIN, **fields)
+        stage.slack.workspace.people[ADMIN].update(**fields)
 
         delivery = stage.save(ADMIN, mailStop=True)
 
@@ -112,7 +113,7 @@ class TestWhoMay:
         assert delivery.error is None
         assert delivery.seconds < 3.0
         assert modal is not None
-        assert list(modal.errors.values()) == [words.slack_silent_at_submit()]
+        assert list(modal.errors.values()) == [words.slack_silent_at_save()]
         assert stage.ticked() == {"mailStop", "mailPause"}
         assert stage.sent_to_kayran() == []
         stage.slack.faults.clear()
@@ -134,8 +135,8 @@ class TestBeforeTheAck:
 
         assert stage.slack.modal(ADMIN) is None
         assert (change.number, change.outcome) == (1, None)
-        assert (change.asker.user, change.asker.role) == (ADMIN, "admin")
-        assert change.place.channel == SCANS
+        assert (change.user, change.role) == (ADMIN, "admin")
+        assert change.channel == SCANS
         assert change.before["mailStop"] is False
         assert change.before["mailDelete"] is True
         assert change.before["mailPause"] is None
@@ -165,26 +166,12 @@ class TestBeforeTheAck:
 
         assert delivery.error is None
         assert delivery.seconds < 3.0
-        assert list(errors.values()) == [words.record_away_at_submit()]
+        assert list(errors.values()) == [words.store_unavailable_at_save()]
         assert stage.ticked() == {"mailStop"}
         stage.slack.submit(ADMIN)
         assert stage.slack.modal(ADMIN) is None
         stage.wait_for(stage.results, "the result")
         assert len(stage.sent_to_kayran()) == 1
-
-    def test_the_bot_is_busy(self, stage: Stage) -> None:
-        """Where there is no room the ticks stay, and it says so beneath them."""
-        stage.open_form()
-        stage.bot._side.close(1)
-
-        delivery = stage.save(ADMIN, mailStop=True)
-        modal = stage.slack.modal(ADMIN)
-
-        assert delivery.error is None
-        assert modal is not None
-        assert list(modal.errors.values()) == [words.busy_at_submit()]
-        assert stage.ticked() == {"mailStop"}
-        assert recorded(stage) == []
 
 
 class TestTheSameFormTwice:
@@ -224,7 +211,7 @@ class TestTheSameFormTwice:
         stage.slack.tick(ADMIN, mailStop=True)
         payload = stage.slack.submission(ADMIN)
         reads = len(stage.kayran.calls_of(PROFILE))
-        stage.kayran.next("slow", function=PROFILE, seconds=0.8)
+        stage.kayran.next(slow(0.8), function=PROFILE)
 
         def first() -> Delivery:
             stage.kayran.wait_for_call(PROFILE, n=reads + 1)

@@ -24,18 +24,19 @@ from bot.sandbox.cast import (
     SECOND_ADMIN,
     STRANGER,
 )
-from bot.sandbox.faults import Fault
 from bot.sandbox.kayran import PROFILE, UPDATE
 from bot.sandbox.workspace import Ephemeral, Message
 from bot.slack import words
-from bot.slack.report import TRY_AGAIN_ACTION_ID, UNDO_ACTION_ID
+from bot.slack.receipt import TRY_AGAIN_ACTION_ID, UNDO_ACTION_ID
+from tests.odd_answers import ODD, refuse, slow
 from tests.stage import Stage
+from tests.standins import Fault
 
 
 def recorded(stage: Stage, number: int) -> Change:
     """A change on record."""
-    with stage.records() as records:
-        change = records.change(number)
+    with stage.store() as store:
+        change = store.change(number)
     assert change is not None
     return change
 
@@ -100,7 +101,7 @@ class TestUndo:
         assert "• *Delete*: off → on (confirmed)" in second.text
         change = recorded(stage, 2)
         assert (change.origin, change.origin_change, change.number) == (Origin.UNDO, 1, 2)
-        assert change.asker.user == SECOND_ADMIN
+        assert change.user == SECOND_ADMIN
 
     def test_the_used_button_goes(self, stage: Stage) -> None:
         """The message says who used it, and keeps all that it said."""
@@ -159,7 +160,7 @@ class TestUndo:
         """One of them makes the change; the other is told, and nothing is done twice."""
         first = applied(stage)
         # Both have been let in before either is carried out.
-        stage.kayran.next("slow", times=2, function=PROFILE, seconds=0.2)
+        stage.kayran.next(slow(0.2), times=2, function=PROFILE)
         start = threading.Barrier(2)
 
         def press(user: str) -> None:
@@ -184,7 +185,7 @@ class TestUndo:
         """Who is a moment later is told so, and gets no form to undo it once more."""
         first = applied(stage)
         reads = len(stage.kayran.calls_of(PROFILE))
-        stage.kayran.next("slow", function=PROFILE, seconds=0.5)
+        stage.kayran.next(slow(0.5), function=PROFILE)
         stage.press(first, UNDO_ACTION_ID, ADMIN)
         stage.kayran.wait_for_call(PROFILE, n=reads + 1)
 
@@ -233,7 +234,7 @@ class TestUndoWhenSomethingCameAfter:
     def proposal(self, stage: Stage, message: Message, user: str = ADMIN) -> str:
         """What the form says that the button opened."""
         stage.press(message, UNDO_ACTION_ID, user)
-        stage.wait_for(lambda: stage._ended(user), "the form")
+        stage.wait_for(lambda: stage.loaded(user), "the form")
         return stage.form_texts(user)
 
     def test_another_change(self, stage: Stage) -> None:
@@ -364,7 +365,7 @@ class TestTryAgain:
     def test_after_an_unclear_end(self, brisk_stage: Stage) -> None:
         """Also where it may have been applied: to send it twice does no harm."""
         stage = brisk_stage
-        stage.kayran.next("html", function=UPDATE)
+        stage.kayran.next(ODD["html"], function=UPDATE)
         first = applied(stage, mailPause=True)
         assert "It is not certain whether change 1 took effect." in first.text
 
@@ -376,7 +377,7 @@ class TestTryAgain:
     def test_an_unclear_end_that_was_applied(self, brisk_stage: Stage) -> None:
         """A try again after what did take effect, unseen, is a change like any other."""
         stage = brisk_stage
-        stage.kayran.next("wrong-function", function=UPDATE)
+        stage.kayran.next(ODD["another function's"], function=UPDATE)
         first = applied(stage, mailPause=True)
 
         stage.press(first, TRY_AGAIN_ACTION_ID)
@@ -387,7 +388,7 @@ class TestTryAgain:
     def test_it_fails_again(self, stage: Stage) -> None:
         """Each try is told, and has a button of its own."""
         first = refused(stage)
-        stage.kayran.next("refuse", function=UPDATE, reason="Still not")
+        stage.kayran.next(refuse("Still not"), function=UPDATE)
 
         stage.press(first, TRY_AGAIN_ACTION_ID)
         second = result_of(stage, 2)
@@ -402,7 +403,7 @@ class TestTryAgain:
         stage.change(SECOND_ADMIN, mailDelete=True)
 
         stage.press(first, TRY_AGAIN_ACTION_ID)
-        stage.wait_for(lambda: stage._ended(ADMIN), "the form")
+        stage.wait_for(lambda: stage.loaded(ADMIN), "the form")
 
         assert "with what would repeat change 1 laid over it" in stage.form_texts()
         assert stage.ticked() == {"mailStop", "mailCompleted", "mailDelete"}
@@ -446,7 +447,7 @@ class TestWhoMay:
         """Whoever may no longer is told so, alone; nothing is asked of Kayran, and it is on record."""
         message = applied(stage) if action == UNDO_ACTION_ID else refused(stage)
         calls = len(stage.kayran.calls)
-        stage.slack.workspace.change_person(ADMIN, **fields)
+        stage.slack.workspace.people[ADMIN].update(**fields)
 
         delivery = stage.press(message, action)
 
@@ -533,7 +534,7 @@ class TestWhereTheChannelIsClosed:
         stage.change(SECOND_ADMIN, SCANS, mailDelete=True)
 
         stage.slack.press_ephemeral(ADMIN, first.id, UNDO_ACTION_ID)
-        stage.wait_for(lambda: stage._ended(ADMIN), "the form")
+        stage.wait_for(lambda: stage.loaded(ADMIN), "the form")
 
         assert "*Something was changed after change 1.*" in stage.form_texts()
 
@@ -571,10 +572,8 @@ class TestButtonsThatAreNotWhatTheySay:
     def test_a_button_of_another_account(self, stage: Stage) -> None:
         """A change of another Kayran account is not this bot's to undo."""
         message = applied(stage)
-        with stage.records() as records:
-            engine = records._engine
-            with engine.begin() as connection:
-                connection.exec_driver_sql("UPDATE changes SET account = 'another'")
+        with stage.database() as connection:
+            connection.exec_driver_sql("UPDATE changes SET account = 'another'")
 
         stage.press(message, UNDO_ACTION_ID)
 
@@ -624,7 +623,7 @@ class TestButtonsThatAreNotWhatTheySay:
         modal = stage.open_form()
         workspace = stage.slack.workspace
         button = {"type": "button", "action_id": "refresh_v0", "block_id": "b", "value": "1"}
-        payload = payloads.action_in_modal(workspace, modal, button)
+        payload = payloads.action_in_view(workspace, modal, button)
 
         delivery = stage.slack.deliver({"payload": json.dumps(payload)})
 
@@ -658,7 +657,7 @@ class TestButtonsThatAreNotWhatTheySay:
 
     def payload(self, stage: Stage, message: Message, action: str) -> dict[str, Any]:
         """A press of a button that may not be there, as Slack would send it."""
-        response_url = stage.slack._response_url(ADMIN, message.channel)
+        response_url = stage.slack.new_response_url(ADMIN, message.channel)
         pressed = {"type": "button", "action_id": action, "block_id": "b", "value": "1"}
         return payloads.action_in_message(
             stage.slack.workspace, ADMIN, message, pressed, response_url
@@ -670,22 +669,10 @@ def test_the_record_is_out_of_reach(stage: Stage) -> None:
     message = applied(stage)
     with stage.record_locked():
         stage.press(message, UNDO_ACTION_ID)
-        assert told(stage, ADMIN) == words.records_away()
+        assert told(stage, ADMIN) == words.store_unavailable()
 
     stage.press(message, UNDO_ACTION_ID)
     assert "*Change 2 is applied.*" in result_of(stage, 2).text
-
-
-def test_the_bot_is_busy(stage: Stage) -> None:
-    """Who presses while there is no room is told so, and nothing happens."""
-    message = applied(stage)
-    stage.bot._work.close(1)
-
-    delivery = stage.press(message, UNDO_ACTION_ID)
-
-    assert delivery.status == 200
-    assert told(stage, ADMIN) == words.busy()
-    assert buttons(message) == [UNDO_ACTION_ID]
 
 
 def test_a_change_superseded_by_another_has_no_button(stage: Stage) -> None:

@@ -33,14 +33,14 @@ from bot.sandbox.cast import (
     STRANGER,
     TEAM,
 )
-from bot.sandbox.faults import Fault
 from bot.sandbox.modals import Modal
 from bot.sandbox.workspace import Ephemeral
 from bot.slack import words
-from bot.slack.conversation import OPEN_FORM_ACTION_ID
+from bot.slack.opening import OPEN_FORM_ACTION_ID
 from bot.slack.routes import COMMAND
 from tests.stage import Stage
 from tests.stage import stage as a_stage
+from tests.standins import Fault, texts
 
 EVERYBODY = {
     PRIMARY_OWNER: "primary_owner",
@@ -99,7 +99,7 @@ def shows_nothing_of_kayrans(modal: Modal) -> bool:
 
 def command_of(stage: Stage, user: str, **fields: str) -> dict[str, str]:
     """The form fields of a command, with some of them changed."""
-    response_url = stage.slack._response_url(user, SCANS)
+    response_url = stage.slack.new_response_url(user, SCANS)
     where = stage.slack.workspace.channel(SCANS)
     sent = payloads.command(
         stage.slack.workspace, user, where, ("/kayran-notify", ""), response_url
@@ -128,7 +128,7 @@ class TestWhoMay:
         assert set(denials) == refused
         for user in refused:
             assert shows_nothing_of_kayrans(forms[user])
-            told = "\n".join(forms[user].texts)
+            told = "\n".join(texts(forms[user]))
             assert "You may not change Kayran's notifications" in told
             assert WHY[user] in told
             assert "Ask one of them to make the change." in told
@@ -140,7 +140,7 @@ class TestWhoMay:
     @pytest.mark.parametrize("value", ["true", 1, None], ids=repr)
     def test_a_flag_that_is_not_true(self, stage: Stage, value: object) -> None:
         """What only looks like true opens nothing."""
-        stage.slack.workspace.change_person(MEMBER, is_admin=value, is_owner=value)
+        stage.slack.workspace.people[MEMBER].update(is_admin=value, is_owner=value)
 
         modal = stage.open_form(MEMBER)
 
@@ -152,7 +152,7 @@ class TestWhoMay:
     )
     def test_an_admin_with_a_flag_that_bars(self, stage: Stage, flag: str) -> None:
         """No role makes up for being a guest, a bot, deactivated or a stranger."""
-        stage.slack.workspace.change_person(ADMIN, **{flag: True})
+        stage.slack.workspace.people[ADMIN].update(**{flag: True})
 
         modal = stage.open_form(ADMIN)
 
@@ -163,9 +163,9 @@ class TestWhoMay:
     def test_a_role_is_asked_for_each_time(self, stage: Stage) -> None:
         """A role that was taken away is gone at the next command, and back when it is given back."""
         first = stage.open_form(ADMIN)
-        stage.slack.workspace.change_person(ADMIN, is_admin=False)
+        stage.slack.workspace.people[ADMIN].update(is_admin=False)
         second = stage.open_form(ADMIN)
-        stage.slack.workspace.change_person(ADMIN, is_admin=True)
+        stage.slack.workspace.people[ADMIN].update(is_admin=True)
         third = stage.open_form(ADMIN)
 
         assert [is_form(modal) for modal in (first, second, third)] == [True, False, True]
@@ -174,10 +174,10 @@ class TestWhoMay:
     def test_a_request_for_another_team(self, stage: Stage) -> None:
         """A command that names another team is none of this bot's: nobody is even asked about."""
         stage.slack.deliver(command_of(stage, ADMIN, team_id=OTHER_TEAM))
-        modal = stage.wait_for(lambda: stage._ended(ADMIN), "an answer")
+        modal = stage.wait_for(lambda: stage.loaded(ADMIN), "an answer")
 
         assert shows_nothing_of_kayrans(modal)
-        assert "Your account belongs to another workspace." in "\n".join(modal.texts)
+        assert "Your account belongs to another workspace." in "\n".join(texts(modal))
         assert stage.slack.calls_of("users.info") == []
         assert stage.kayran.calls == []
         assert stage.denials()[0]["team_id"] == OTHER_TEAM
@@ -189,7 +189,7 @@ class TestWhoMay:
         if team == "missing":
             del fields["team_id"]
         stage.slack.deliver(fields)
-        modal = stage.wait_for(lambda: stage._ended(ADMIN), "an answer")
+        modal = stage.wait_for(lambda: stage.loaded(ADMIN), "an answer")
 
         assert shows_nothing_of_kayrans(modal)
         assert stage.kayran.calls == []
@@ -205,7 +205,6 @@ class TestSlackDoesNotSay:
         Fault.http(500),
         Fault.http(200),
         Fault.rate_limited(30),
-        Fault.slow(2.4),
     )
 
     @pytest.mark.parametrize("fault", SILENCES, ids=str)
@@ -216,7 +215,7 @@ class TestSlackDoesNotSay:
         modal = stage.open_form(ADMIN)
 
         assert shows_nothing_of_kayrans(modal)
-        assert "Slack did not say who you are" in "\n".join(modal.texts)
+        assert "Slack did not say who you are" in "\n".join(texts(modal))
         assert stage.kayran.calls == []
         [denial] = stage.denials()
         assert (denial["user_id"], denial["reason"]) == (ADMIN, "Slack did not say who this is")
@@ -226,7 +225,7 @@ class TestSlackDoesNotSay:
 
     def test_slack_tells_of_somebody_else(self, stage: Stage) -> None:
         """An answer about another person is none about this one."""
-        stage.slack.workspace.change_person(ADMIN, id=OWNER)
+        stage.slack.workspace.people[ADMIN].update(id=OWNER)
 
         modal = stage.open_form(ADMIN)
 
@@ -312,7 +311,7 @@ class TestTheLoadingForm:
 
         assert told.text == said
         stage.slack.press_ephemeral(ADMIN, told.id, OPEN_FORM_ACTION_ID)
-        modal = stage.wait_for(lambda: stage._ended(ADMIN), "the form")
+        modal = stage.wait_for(lambda: stage.loaded(ADMIN), "the form")
         assert is_form(modal)
         assert json.loads(modal.view["private_metadata"])["channel"] == SCANS
         stage.wait_for(lambda: not stage.slack.workspace.ephemerals(ADMIN), "the button to go")
@@ -330,16 +329,16 @@ class TestTheLoadingForm:
         [second] = stage.wait_for(another, "another button")
         stage.wait_for(lambda: stage.slack.workspace.ephemerals(ADMIN) == [second], "one button")
         stage.slack.press_ephemeral(ADMIN, second.id, OPEN_FORM_ACTION_ID)
-        assert is_form(stage.wait_for(lambda: stage._ended(ADMIN), "the form"))
+        assert is_form(stage.wait_for(lambda: stage.loaded(ADMIN), "the form"))
 
     def test_the_button_asks_again_who_it_is(self, stage: Stage) -> None:
         """Whoever may no longer by then is told so, and is shown nothing."""
         stage.slack.faults.next("views.open", Fault.error("expired_trigger_id"))
         stage.slack.command(ADMIN, SCANS)
         [told] = stage.wait_for(lambda: stage.slack.workspace.ephemerals(ADMIN), "a button")
-        stage.slack.workspace.change_person(ADMIN, is_admin=False)
+        stage.slack.workspace.people[ADMIN].update(is_admin=False)
         stage.slack.press_ephemeral(ADMIN, told.id, OPEN_FORM_ACTION_ID)
-        modal = stage.wait_for(lambda: stage._ended(ADMIN), "an answer")
+        modal = stage.wait_for(lambda: stage.loaded(ADMIN), "an answer")
 
         assert shows_nothing_of_kayrans(modal)
 
@@ -352,7 +351,7 @@ class TestTheLoadingForm:
             Fault.error("internal_error"),
             Fault.error("invalid_arguments"),
         ],
-        ids=lambda f: f"{f.kind} {f.code or f.status}",
+        ids=str,
     )
     def test_slack_does_not_open_it(self, stage: Stage, fault: Fault) -> None:
         """Whatever kept Slack from it, the person hears of it where they typed, with the button."""
@@ -406,7 +405,7 @@ class TestTheLoadingForm:
             Fault.drop_before(),
             Fault.drop_after(),
         ],
-        ids=lambda f: f"{f.kind} {f.code or f.status}",
+        ids=str,
     )
     def test_slack_does_not_fill_it_at_once(self, stage: Stage, fault: Fault) -> None:
         """What passes is waited out, and the form does not stay loading."""
@@ -420,11 +419,11 @@ class TestTheLoadingForm:
         says no more than is true.
         """
         slack = stage.slack
-        typed, response_url = (COMMAND, ""), slack._response_url(ADMIN, SCANS)
+        typed, response_url = (COMMAND, ""), slack.new_response_url(ADMIN, SCANS)
         where = slack.workspace.channel(SCANS)
         command = payloads.command(slack.workspace, ADMIN, where, typed, response_url)
         slack.deliver(command)
-        form = stage.wait_for(lambda: stage._ended(ADMIN), "the form")
+        form = stage.wait_for(lambda: stage.loaded(ADMIN), "the form")
         slack.tick(ADMIN, mailDelete=True)
         slack.deliver(command, headers={"X-Slack-Retry-Num": "1"})
         told = stage.wait_for(lambda: stage.private_words(ADMIN), "a word")
@@ -443,7 +442,7 @@ class TestTheLoadingForm:
             Fault.error("internal_error"),
             Fault.drop_before(),
         ],
-        ids=lambda f: f"{f.kind} {f.code or f.status}",
+        ids=str,
     )
     def test_slack_does_not_fill_it(self, stage: Stage, fault: Fault) -> None:
         """A form that can't be filled does not load for ever without a word."""
@@ -469,23 +468,6 @@ class TestTheLoadingForm:
 class TestTheBotInTrouble:
     """Whatever is the matter with the bot itself, whoever asks hears of it."""
 
-    def test_no_room_for_more(self, stage: Stage) -> None:
-        """Who comes when there is no room is told so in the ack."""
-        stage.bot._work.close(1)
-
-        delivery = stage.slack.command(ADMIN, SCANS)
-
-        assert delivery.error is None
-        assert stage.private_words(ADMIN) == [words.busy()]
-
-    def test_no_room_for_calls(self, stage: Stage) -> None:
-        """The same where there is room for the work, and none for what it has to ask."""
-        stage.bot._side.close(1)
-
-        stage.slack.command(ADMIN, SCANS)
-
-        assert stage.wait_for(lambda: stage.private_words(ADMIN), "a word") == [words.busy()]
-
     def test_no_record(self, environ: dict[str, str], tmp_path: Path) -> None:
         """Without its record the bot says so to whoever may, and why to whoever may not; it heals by
         itself.
@@ -495,13 +477,13 @@ class TestTheBotInTrouble:
         in_its_place.mkdir()
         with a_stage(away) as stage:
             may, may_not = stage.open_form(ADMIN), stage.open_form(MEMBER)
-            told = "\n".join(may.texts), "\n".join(may_not.texts)
+            told = "\n".join(texts(may)), "\n".join(texts(may_not))
             asked = len(stage.kayran.calls)
             in_its_place.rmdir()
             stage.eventually(lambda: stage.bot.trouble() is None, "the bot to be well")
             healed = stage.open_form(ADMIN)
 
-        assert words.records_away() in told[0]
+        assert words.store_unavailable() in told[0]
         assert "You are a member." in told[1]
         assert asked == 0
         assert is_form(healed)
@@ -524,7 +506,7 @@ class TestAnywhere:
         delivery = stage.slack.command(ADMIN, SCANS, text)
         assert (delivery.error, delivery.body) == (None, "")
 
-        assert is_form(stage.wait_for(lambda: stage._ended(ADMIN), "the form"))
+        assert is_form(stage.wait_for(lambda: stage.loaded(ADMIN), "the form"))
 
     @pytest.mark.parametrize("text", ["help", " HELP "])
     def test_help(self, stage: Stage, text: str) -> None:
@@ -549,7 +531,7 @@ class TestAnywhere:
         stage.slack.command(ADMIN, SCANS)
         stage.slack.command(SECOND_ADMIN, LOBBY)
         forms = [
-            stage.wait_for(lambda user=user: stage._ended(user), "the form")  # type: ignore[misc]
+            stage.wait_for(lambda user=user: stage.loaded(user), "the form")  # type: ignore[misc]
             for user in (ADMIN, SECOND_ADMIN)
         ]
 

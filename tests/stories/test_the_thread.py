@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import time
 
 import pytest
 
@@ -18,13 +19,14 @@ from bot.sandbox.cast import (
     SCANS,
     SECOND_ADMIN,
 )
-from bot.sandbox.faults import Fault
-from bot.sandbox.kayran import NASTY_REASON, PROFILE, UPDATE
+from bot.sandbox.kayran import PROFILE, UPDATE
 from bot.sandbox.workspace import SCOPES, Ephemeral, Message
 from bot.slack import words
-from tests.kayran_rig import http
+from bot.store.tables import changes
+from tests.odd_answers import NASTY_REASON, ok, refuse, slow
 from tests.stage import Stage
 from tests.stage import stage as a_stage
+from tests.standins import Fault, texts
 
 POST, UPDATE_MESSAGE = "chat.postMessage", "chat.update"
 
@@ -62,7 +64,8 @@ class TestInTheChannel:
         assert parent.text.startswith(f"<@{ADMIN}> asked for change 1 of Kayran's e-mail")
         assert "Completed not known → on and Stop off → on." in parent.text
         assert "Applied." in parent.text
-        assert result.flags["unfurl_links"] is False
+        posted = stage.slack.calls_of(POST)
+        assert [call.arguments["unfurl_links"] for call in posted] == [False, False]
 
     def test_the_parent_says_how_it_stands(self, stage: Stage) -> None:
         """First that it is on its way, in the end how it ended, and never that it was edited."""
@@ -101,7 +104,7 @@ class TestInTheChannel:
     def test_kayran_can_not_be_read_back(self, stage: Stage) -> None:
         """Then it says that Kayran took it, and claims no more."""
         stage.open_form()
-        stage.kayran.next("ok", function=PROFILE)  # For the submit.
+        stage.kayran.next(ok, function=PROFILE)  # For the submit.
         stage.kayran.next("500", function=PROFILE)  # For reading back.
         stage.save(ADMIN, mailStop=True)
         [result] = stage.wait_for(stage.results, "the result")
@@ -115,7 +118,7 @@ class TestInTheChannel:
 
         for notification in NOTIFICATIONS:
             assert notification.label in result.text
-        assert "\n".join(t for t in result.texts if t != words.UNDO) == result.text
+        assert "\n".join(t for t in texts(result) if t != words.UNDO) == result.text
 
     def test_each_change_has_its_own_thread(self, stage: Stage) -> None:
         """Two changes, two parents, one reply each."""
@@ -161,11 +164,10 @@ class TestInTheChannel:
     )
     def test_kayrans_own_words(self, stage: Stage, reason: str) -> None:
         """They are told apart, cut, on one line, and can neither ping nor pretend to be anything."""
-        answer = {"Error": 1, "Function": UPDATE, "Data": reason}
-        stage.kayran.next("raw", function=UPDATE, raw=http(json.dumps(answer).encode()))
+        stage.kayran.next(refuse(reason), function=UPDATE)
         result = stage.change(ADMIN, mailStop=True)
 
-        said = [result.text, *result.texts]
+        said = [result.text, *texts(result)]
         markup = [
             text["text"]
             for block in result.blocks
@@ -173,7 +175,7 @@ class TestInTheChannel:
             if text.get("type") == "mrkdwn"
         ]
         begins = ("Kayran's words: `", "Kayran gave no reason.")
-        own = [t for t in result.texts if t.startswith(begins)]
+        own = [t for t in texts(result) if t.startswith(begins)]
         assert "refused by Kayran" in result.text
         assert len(own) == 1
         assert own[0].count("`") in (0, 2)
@@ -254,7 +256,7 @@ class TestClosedToTheBot:
         stage.kayran.next("hang", function=UPDATE)
         save(stage)
         stage.wait_for(stage.parents, "the parent")
-        stage.slack.workspace.archive(SCANS)
+        stage.slack.workspace.channels[SCANS].is_archived = True
         stage.let_kayran_go_on()
 
         assert "the channel is archived" in self.private(stage).text
@@ -328,7 +330,7 @@ class TestSlackInTrouble:
         for number, fault in enumerate(faults, 1):
             stage.slack.faults.next(POST, fault)
             # So that the change ends after Slack has said no to its parent.
-            stage.kayran.next("slow", function=UPDATE, seconds=0.2)
+            stage.kayran.next(slow(0.2), function=UPDATE)
             stage.open_form()
             stage.save(ADMIN, mailStop=bool(number % 2))
             stage.slack.wait_for_call(POST, n=number)
@@ -347,8 +349,12 @@ class TestSlackInTrouble:
 
     def is_quiet(self, stage: Stage) -> bool:
         """Whether nothing is to be sent and nothing is to be told right now."""
-        with stage.records() as records:
-            return not records.open_accounts() and not records.due(1)
+        now = time.time()
+        with stage.database() as connection:
+            waiting = changes.select().where(
+                changes.c.outcome.is_(None) | (changes.c.deliver_at <= now)
+            )
+            return connection.execute(waiting).first() is None
 
     def test_an_answer_that_got_lost(self, stage: Stage) -> None:
         """Where Slack took a message and the line dropped, it is there at least once, and the thread

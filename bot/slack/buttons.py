@@ -1,0 +1,153 @@
+"""Undo and Try again, on a result: done at once, or proposed in a form where things have moved on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slack_bolt import Ack
+from slack_sdk.models.views import View
+
+from bot.access import Decision
+from bot.changes import Change, Conflict, CurrentState, Origin, Request
+from bot.notifications import Flags, Preferences
+from bot.slack import form, payloads, receipt, words
+from bot.slack.form import Proposal
+from bot.slack.opening import Opening
+from bot.slack.payloads import Press
+from bot.slack.services import Body, Services, explained
+
+READ_AT_PRESS_SECONDS = 0.8
+"""How long Kayran has to say what is set where a trigger may still be needed afterwards."""
+LONGEST_ID = 18
+"""Digits that fit 64 bits."""
+
+
+@dataclass(frozen=True)
+class Buttons:
+    """The listeners of a result's buttons.
+
+    Attributes:
+        opening: opens the form that proposes what the button would do.
+    """
+
+    services: Services
+    opening: Opening
+
+    def undo(self, ack: Ack, body: Body) -> None:
+        """Undo, on a change that was applied."""
+        press = payloads.press(body)
+        self.services.background.submit(self.undo_change, press)
+        ack()
+
+    def try_again(self, ack: Ack, body: Body) -> None:
+        """Try again, on a change that was not."""
+        press = payloads.press(body)
+        self.services.background.submit(self.try_change_again, press)
+        ack()
+
+    @explained
+    def undo_change(self, press: Press) -> None:
+        """Set what was known before the change."""
+        self._do(press, Origin.UNDO)
+
+    @explained
+    def try_change_again(self, press: Press) -> None:
+        """Send the same nine once more."""
+        self._do(press, Origin.TRY_AGAIN)
+
+    def _do(self, press: Press, origin: Origin) -> None:
+        services = self.services
+        decision = services.authorizer.deciding(press.user, press.team)()
+        if not decision.allowed:
+            services.replies.say(press, services.deny(press, decision, origin.value))
+            return
+        change = self._change(press, origin)
+        if change is None:
+            services.replies.say(press, words.older_release())
+            return
+        request_key = f"{origin.value}.{change.id}"
+        recorded = services.changes.recorded_state(request_key)
+        used = services.store.follow_up(change.id) or recorded.same_request
+        if used is not None:
+            services.replies.say(press, words.already_used(used))
+            return
+        if recorded.number > change.number:
+            self._propose(press, origin, change)
+            return
+        current = CurrentState(recorded, services.changes.read(READ_AT_PRESS_SECONDS))
+        request = _request(press, origin, change, current, decision)
+        saved = services.changes.submit(request, recorded, current.report)
+        if isinstance(saved, Conflict):
+            self._propose(press, origin, change)
+        elif saved.again:
+            services.replies.say(press, words.already_used(saved.change))
+        else:
+            services.carry_on(saved.change, press.response_url)
+            if press.ephemeral:
+                # An ephemeral message can be changed through its own press alone.
+                message = receipt.result(change, saved.change, change.post_error)
+                services.replies.post(press.response_url, message, replace=True)
+
+    def _change(self, press: Press, origin: Origin) -> Change | None:
+        """The change that the button is about, where it still can be what the button says."""
+        value = press.value
+        if not value.isascii() or not value.isdigit() or len(value) > LONGEST_ID:
+            return None
+        change = self.services.store.change(int(value))
+        if change is None or change.account != self.services.account:
+            return None
+        possible = (
+            receipt.can_be_undone(change)
+            if origin is Origin.UNDO
+            else receipt.can_be_tried_again(change)
+        )
+        return change if possible else None
+
+    def _propose(self, press: Press, origin: Origin, change: Change) -> None:
+        def proposed() -> View:
+            current = self.services.current_state()
+            target = _wanted(origin, change)
+            # What others have set since stays as it is, but for what this change itself is about.
+            laid_over = {p: target[p] for p in change.ticked_otherwise()}
+            wanted = current.flags.ticks().with_(laid_over)
+            proposal = Proposal(origin, change, wanted)
+            return form.build_proposal(current, self.services.account, press, proposal)
+
+        # Its own button is still there to be pressed again; another would open another form.
+        self.opening.show(press, proposed, with_button=False)
+
+
+def _request(
+    press: Press, origin: Origin, change: Change, current: CurrentState, decision: Decision
+) -> Request:
+    return Request(
+        request_key=f"{origin.value}.{change.id}",
+        team=press.team or "",
+        user=press.user,
+        role=decision.role.value if decision.role else "",
+        channel=press.channel,
+        thread=press.thread,
+        wanted=_wanted(origin, change),
+        shown=_shown(origin, change, current),
+        based_on=current.recorded.number,
+        origin=origin,
+        origin_change=change.id,
+    )
+
+
+def _wanted(origin: Origin, change: Change) -> Preferences:
+    return change.undone() if origin is Origin.UNDO else change.wanted
+
+
+def _shown(origin: Origin, change: Change, current: CurrentState) -> Flags:
+    """What the message with the button led its reader to take for true.
+
+    After a change that was applied: what it left. After one that was not: what was before; but
+    where it is by now as the change wanted it, nothing is overwritten by trying again.
+    """
+    if origin is Origin.UNDO:
+        return change.leaves()
+    wanted = change.wanted.as_flags()
+    return Flags.of(
+        {p: wanted[p] if now is wanted[p] else change.before[p] for p, now in current.flags}
+    )

@@ -1,0 +1,313 @@
+"""The outbox's Slack side: where a change is reported, and that it is.
+
+Delivering a change is a few steps, each put on record when Slack has answered: the parent message
+in the channel; once the change has ended, the result in its thread; the messages of what it follows
+up on, and its own parent, brought up to date. The process that holds the delivery lease resumes at
+the first missing step, so a delivery survives a process that dies, and Slack or the database being
+away. What is not on record as posted is posted again.
+
+Where the channel does not take the bot's message, the result goes to the ``response_url`` of what
+the person did, as long as this process has it, else to the person directly; and it says why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.changes import Change
+from bot.errors import StoreUnavailable
+from bot.recovery import PAUSES_SECONDS, insist
+from bot.slack import receipt
+from bot.slack.authorizer import TOKEN_NOT_ACCEPTED, UNREACHABLE
+from bot.slack.client import SLACKS_OWN_FAULTS, retry_after
+from bot.slack.receipt import Message
+from bot.slack.replies import Replies
+
+log = logging.getLogger(__name__)
+
+RESPONSE_URLS_AT_MOST = 1000
+
+_PASSING = SLACKS_OWN_FAULTS | {
+    # Too much at once (https://docs.slack.dev/reference/methods/chat.postMessage).
+    "ratelimited",
+    "rate_limited",
+    "message_limit_exceeded",
+    "accesslimited",
+    "team_added_to_org",
+}
+"""Errors after which the same message may go to the same place later; any other means that this
+place does not take it."""
+TOKEN_TROUBLE = TOKEN_NOT_ACCEPTED | {"missing_scope"}
+"""No place takes anything then but a ``response_url``, which needs no token."""
+
+_CODE = re.compile(r"[a-z0-9_]+")
+"""What Slack's error codes are made of. Where an answer is none of Slack's (a proxy's page, say), the
+SDK puts a sentence in their place; that says nothing about the channel."""
+
+
+class Later(Exception):  # noqa: N818 (what is to be done)
+    """It can't be delivered now.
+
+    Attributes:
+        reason: an error's name or Slack's code, for the log.
+        seconds: what Slack asked to wait.
+    """
+
+    def __init__(self, reason: str, seconds: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.seconds = seconds
+
+
+class TokenRejected(Later):
+    """No place takes the message: Slack does not accept the token, and whoever runs the bot has to act."""
+
+
+class ChannelClosed(Exception):  # noqa: N818 (the name is what happened)
+    """The place does not take the bot's message; it holds Slack's error code."""
+
+
+class Outbox(Protocol):
+    """What delivering needs of the store. Every method raises ``StoreUnavailable``."""
+
+    def pending(self, at_most: int) -> Sequence[int]:
+        """The ids of changes with something to deliver that nobody has a lease on."""
+
+    def claim_delivery(self, change_id: int) -> Change | None:
+        """Lease the delivery of a change."""
+
+    def posted_parent(
+        self, change_id: int, *, parent_ts: str | None = None, post_error: str | None = None
+    ) -> Change:
+        """Put on record where its thread starts, or why it has none."""
+
+    def posted_reply(
+        self, change_id: int, *, ts: str, channel: str, post_error: str | None = None
+    ) -> None:
+        """Put on record where the result was posted."""
+
+    def delivered(self, change_id: int) -> None:
+        """Put on record that all is delivered."""
+
+    def postpone(self, change_id: int, at_least: float = 0.0) -> float | None:
+        """Give the lease back, to be tried again later."""
+
+    def change(self, change_id: int) -> Change | None:
+        """One change."""
+
+    def follow_up(self, change_id: int) -> Change | None:
+        """The change that this one's button made."""
+
+
+class Deliverer:
+    """Reports changes in Slack.
+
+    Args:
+        outbox: what is to be delivered, and what was.
+        client: for posts, with its retries.
+        replies: posts to a ``response_url``.
+        pauses: seconds between tries to put on record what Slack has answered.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        client: WebClient,
+        replies: Replies,
+        pauses: Sequence[float] = PAUSES_SECONDS,
+    ) -> None:
+        self._outbox = outbox
+        self._client = client
+        self._replies = replies
+        self._pauses = pauses
+        self._response_urls: OrderedDict[int, str] = OrderedDict()
+
+    def remember(self, change_id: int, response_url: str | None) -> None:
+        """Keep the ``response_url`` of what asked for a change, until it is delivered or the process ends."""
+        if response_url is not None:
+            self._response_urls[change_id] = response_url
+        if len(self._response_urls) > RESPONSE_URLS_AT_MOST:
+            # The oldest: what another process delivered, or nobody could, is never taken out.
+            self._response_urls.popitem(last=False)
+
+    def deliver(self, change_id: int) -> None:
+        """Deliver what there is to deliver about one change, unless another has the lease.
+
+        What can't be delivered now stays pending on record, also where the store is away.
+        """
+        with contextlib.suppress(StoreUnavailable):
+            change = self._outbox.claim_delivery(change_id)
+            if change is not None:
+                self._deliver_or_postpone(change)
+
+    def _deliver_or_postpone(self, change: Change) -> None:
+        change_id = change.id
+        try:
+            self._deliver(change)
+        except TokenRejected as rejected:
+            log.error("Slack does not take messages with SLACK_BOT_TOKEN: %s", rejected.reason)  # noqa: TRY400 (the code says it all)
+            if not self._deliver_without_token(change_id, rejected.reason):
+                self._postpone(change_id, rejected)
+        except Later as later:
+            self._postpone(change_id, later)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("change %s can't be delivered", change_id)
+            self._postpone(change_id, Later(type(error).__name__))
+
+    def _deliver(self, change: Change) -> None:
+        if change.parent_ts is None and change.post_error is None:
+            change = self._post_parent(change)
+            # Early, so that nobody presses a used button in vain.
+            self._update_origin(change)
+        if change.outcome is None:
+            return
+        if change.reply_ts is None:
+            self._post_reply(change, self._outbox.follow_up(change.id))
+        self._update_origin(change)
+        self._bring_up_to_date(change.id)
+        self._done(change.id)
+
+    def _post_parent(self, change: Change) -> Change:
+        """Start the thread under a new message, or use the one it was asked for in."""
+        if change.thread is not None:
+            return self._posted_parent(change, parent_ts=change.thread)
+        try:
+            answer = self._post(change.channel, receipt.parent(change))
+        except ChannelClosed as closed:
+            return self._posted_parent(change, post_error=str(closed))
+        return self._posted_parent(change, parent_ts=str(answer["ts"]))
+
+    def _post_reply(self, change: Change, follow_up: Change | None) -> None:
+        post_error = change.post_error
+        if post_error is None:
+            try:
+                message = receipt.result(change, follow_up)
+                answer = self._post(change.channel, message, thread_ts=change.parent_ts)
+            except ChannelClosed as closed:
+                post_error = str(closed)
+                # On record first: that renews the lease, for the ways round are as long again.
+                self._posted_parent(change, parent_ts=change.parent_ts, post_error=post_error)
+            else:
+                ts, channel = str(answer["ts"]), str(answer["channel"])
+                self._posted_reply(change, ts, channel)
+                return
+        self._post_elsewhere(change, follow_up, post_error)
+
+    def _post_elsewhere(self, change: Change, follow_up: Change | None, post_error: str) -> None:
+        message = receipt.result(change, follow_up, post_error)
+        if self._replies.post(self._response_urls.get(change.id), message):
+            ts, channel = "", change.channel
+        else:
+            try:
+                # A user's id as the channel opens the bot's own conversation with them.
+                answer = self._post(change.user, message)
+            except ChannelClosed as closed:
+                raise Later(str(closed)) from closed
+            ts, channel = str(answer["ts"]), str(answer["channel"])
+        self._posted_reply(change, ts, channel, post_error)
+
+    def _deliver_without_token(self, change_id: int, code: str) -> bool:
+        """A ``response_url`` takes a result all the same, once there is one; whether it did."""
+        change = self._outbox.change(change_id)
+        if change is None or change.outcome is None or change.reply_ts is not None:
+            return False
+        message = receipt.result(change, self._outbox.follow_up(change.id), code)
+        if not self._replies.post(self._response_urls.get(change.id), message):
+            return False
+        self._posted_reply(change, "", change.channel, code)
+        self._done(change.id)
+        return True
+
+    def _posted_parent(
+        self, change: Change, parent_ts: str | None = None, post_error: str | None = None
+    ) -> Change:
+        def write() -> Change:
+            return self._outbox.posted_parent(change.id, parent_ts=parent_ts, post_error=post_error)
+
+        return insist(write, self._pauses)
+
+    def _posted_reply(
+        self, change: Change, ts: str, channel: str, post_error: str | None = None
+    ) -> None:
+        def write() -> None:
+            self._outbox.posted_reply(change.id, ts=ts, channel=channel, post_error=post_error)
+
+        insist(write, self._pauses)
+
+    def _done(self, change_id: int) -> None:
+        self._outbox.delivered(change_id)
+        self._response_urls.pop(change_id, None)
+
+    def _update_origin(self, change: Change) -> None:
+        """The button that made a change goes from its message, which says who used it."""
+        if change.origin_change is not None:
+            self._bring_up_to_date(change.origin_change)
+
+    def _bring_up_to_date(self, change_id: int) -> None:
+        """Show in a change's own messages how it stands now, and what followed from it."""
+        change = self._outbox.change(change_id)
+        if change is None:
+            return
+        follow_up = self._outbox.follow_up(change_id)
+        if change.parent_ts is not None and change.thread is None:
+            self._update(change.channel, change.parent_ts, receipt.parent(change))
+        if follow_up is not None and change.reply_ts and change.reply_channel:
+            message = receipt.result(change, follow_up, change.post_error)
+            self._update(change.reply_channel, change.reply_ts, message)
+
+    def _postpone(self, change_id: int, later: Later) -> None:
+        pause = self._outbox.postpone(change_id, later.seconds)
+        if pause is None:
+            log.error("change %s: not delivered for a day, given up (%s)", change_id, later.reason)
+        else:
+            log.warning(
+                "change %s: not delivered (%s), next try in %.0f s", change_id, later.reason, pause
+            )
+
+    def _post(self, channel: str, message: Message, thread_ts: str | None = None) -> Any:
+        """``chat.postMessage``; raises ``ChannelClosed`` or ``Later``."""
+        try:
+            return self._client.chat_postMessage(
+                channel=channel, thread_ts=thread_ts, **message.as_arguments()
+            )
+        except SlackApiError as error:
+            raise _translated(error) from error
+        except UNREACHABLE as error:
+            raise Later(type(error).__name__) from error
+
+    def _update(self, channel: str, ts: str, message: Message) -> None:
+        """``chat.update``; a message that can't be changed any more is left as it is."""
+        try:
+            self._client.chat_update(
+                channel=channel, ts=ts, text=message.text, blocks=list(message.blocks)
+            )
+        except SlackApiError as error:
+            reason = _translated(error)
+            if isinstance(reason, Later):
+                raise reason from error
+            log.info("chat.update in %s: %s", channel, reason)
+        except UNREACHABLE as error:
+            raise Later(type(error).__name__) from error
+
+
+def _translated(error: SlackApiError) -> Later | ChannelClosed:
+    response = error.response
+    status = getattr(response, "status_code", 200)
+    code = str(response.get("error"))[:60] if hasattr(response, "get") else "no answer"
+    if status == 429:  # noqa: PLR2004 (Too Many Requests)
+        return Later("ratelimited", retry_after(getattr(response, "headers", {})))
+    if status >= 500 or not _CODE.fullmatch(code):  # noqa: PLR2004 (Slack's own faults)
+        return Later(f"HTTP {status}")
+    if code in TOKEN_TROUBLE:
+        return TokenRejected(code)
+    return Later(code) if code in _PASSING else ChannelClosed(code)

@@ -1,0 +1,174 @@
+"""The command, and how a form is opened.
+
+The form is opened at once, in its loading state, so that Slack's trigger is never at risk, and the
+loading always ends: filled, refused, or saying what went wrong. Whoever may not is told why, and
+nothing of Kayran's is shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from slack_bolt import Ack
+from slack_sdk.errors import SlackApiError
+from slack_sdk.models.blocks import ActionsBlock, ButtonElement, PlainTextObject
+from slack_sdk.models.views import View
+
+from bot.errors import StoreUnavailable
+from bot.slack import form, payloads, words
+from bot.slack.authorizer import UNREACHABLE
+from bot.slack.client import SLACKS_OWN_FAULTS
+from bot.slack.mrkdwn import section
+from bot.slack.payloads import Call, Press
+from bot.slack.receipt import Message
+from bot.slack.services import Body, Services, error_code, explained, new_reference
+
+log = logging.getLogger(__name__)
+
+OPEN_FORM_ACTION_ID = "open_form"
+
+_TRIGGER_GONE = {
+    # The two sets of names Slack's pages give (views.open; handling user interaction).
+    "expired_trigger_id",
+    "invalid_trigger_id",
+    "trigger_expired",
+}
+_OPEN_ALREADY = {"duplicate_external_id", "exchanged_trigger_id", "trigger_exchanged"}
+"""The same form a second time: the SDK tries again after a cut line, when the first may have got there;
+and Slack may deliver a command twice.
+"""
+_FORM_GONE = {"not_found", "view_not_found"}
+"""Whoever closes a form while it loads wants nothing more of it."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The listeners that open the form."""
+
+    services: Services
+
+    def command(self, ack: Ack, body: Body) -> None:
+        """``/kayran-notify``."""
+        if str(body.get("text", "")).strip().lower() == "help":
+            ack(words.usage())
+            return
+        call = payloads.command(body)
+        self.services.background.submit(self.open_form, call)
+        ack()
+
+    def press(self, ack: Ack, body: Body) -> None:
+        """The button that stands where a form could not be opened."""
+        press = payloads.press(body)
+        self.services.background.submit(self.open_form_at_press, press)
+        ack()
+
+    @explained
+    def open_form(self, call: Call) -> None:
+        """Open the form, and fill it or say why not."""
+        self.show(call, lambda: self._form_for(call))
+
+    @explained
+    def open_form_at_press(self, press: Press) -> None:
+        """The same, and take the pressed button away: where that came to nothing again, there are
+        other words by now, below it.
+        """
+        self.show(press, lambda: self._form_for(press))
+        if press.ephemeral:
+            self.services.replies.delete_original(press.response_url)
+
+    def _form_for(self, call: Call) -> View:
+        authorizer = self.services.authorizer
+        decision_of = authorizer.deciding(call.user, call.team)
+        # Whoever was let in before probably is again: Kayran is asked while Slack is.
+        early = self.services.current_state() if authorizer.was_let_in(call.user) else None
+        decision = decision_of()
+        if not decision.allowed:
+            return form.refusal(decision.reason, self.services.deny(call, decision, "command"))
+        return form.build(early or self.services.current_state(), self.services.account, call)
+
+    def show(self, call: Call, make: Callable[[], View], *, with_button: bool = True) -> None:
+        """Open the loading form, and turn it into what comes of ``make``.
+
+        Args:
+            call: who wants to see it, and the trigger.
+            make: makes what the form becomes.
+            with_button: whether to offer to open the form, where Slack would not.
+        """
+        external_id = _external_id(call)
+        opening = self.services.calls.submit(self._open, call, external_id)
+        view = _made(call, make)
+        try:
+            view_id = opening.result()
+        except (SlackApiError, *UNREACHABLE) as error:
+            may_be_open = _may_have_been_done(error)
+            if not may_be_open or self.fill(call, view, external_id=external_id) is not None:
+                self._not_opened(call, view, error_code(error), with_button=with_button)
+            return
+        trouble = self.fill(call, view, view_id=view_id)
+        if trouble is not None and trouble not in _FORM_GONE:
+            self.services.replies.say(call, words.not_filled())
+
+    def _open(self, call: Call, external_id: str) -> str:
+        view = form.loading(external_id)
+        opened = self.services.opening.views_open(trigger_id=call.trigger or "", view=view)
+        return str(opened["view"]["id"])
+
+    def fill(self, call: Call, view: View, **which: str) -> str | None:
+        """Turn a loading form, by its ``view_id`` or ``external_id``, into this; what kept Slack from it."""
+        # By its old name nobody finds it any more: what a person ticks in it is not overwritten.
+        view.external_id = uuid.uuid4().hex
+        try:
+            self.services.patient.views_update(view=view, **which)
+        except (SlackApiError, *UNREACHABLE) as error:
+            log.info("views.update for %s: %s", call.user, error_code(error))
+            return error_code(error)
+        return None
+
+    def _not_opened(self, call: Call, view: View, code: str, *, with_button: bool) -> None:
+        """Say that Slack would not open the form where the command was typed, with a button that
+        brings a fresh trigger; a refusal is said as it is.
+        """
+        log.warning("views.open for %s: %s", call.user, code)
+        if view.callback_id == form.ANSWER_CALLBACK_ID:
+            spoken = [block["text"]["text"] for block in view.to_dict()["blocks"]]
+            self.services.replies.say(call, "\n".join(spoken))
+            return
+        text = words.trigger_expired() if code in _TRIGGER_GONE else words.not_opened()
+        if code in _OPEN_ALREADY:
+            text = words.opened_already()
+        if not with_button:
+            self.services.replies.say(call, text)
+            return
+        button = ButtonElement(
+            text=PlainTextObject(text=words.OPEN_FORM), action_id=OPEN_FORM_ACTION_ID, value="open"
+        )
+        blocks = (section(text).to_dict(), ActionsBlock(elements=[button]).to_dict())
+        self.services.replies.reply(call, Message(text, blocks))
+
+
+def _made(call: Call, make: Callable[[], View]) -> View:
+    try:
+        return make()
+    except StoreUnavailable:
+        return form.answer(words.store_unavailable())
+    except Exception:
+        reference = new_reference()
+        log.exception("a form for %s, reference %s", call.user, reference)
+        return form.answer(words.unexpected(reference))
+
+
+def _external_id(call: Call) -> str:
+    """A loading form's name, made from its trigger: a command delivered twice names one form."""
+    return hashlib.blake2b((call.trigger or "").encode(), digest_size=16).hexdigest()
+
+
+def _may_have_been_done(error: Exception) -> bool:
+    """Whether an error leaves it open that Slack opened the form all the same."""
+    if not isinstance(error, SlackApiError):
+        return True
+    status = getattr(error.response, "status_code", 200)
+    return status >= 500 or error_code(error) in _OPEN_ALREADY | SLACKS_OWN_FAULTS  # noqa: PLR2004 (Slack's own faults)

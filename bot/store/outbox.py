@@ -1,0 +1,120 @@
+"""The outbox: which changes have something to report in Slack, and which process is reporting it.
+
+Its columns stand on the change itself, so that what is accepted or closed is pending in the same
+transaction. ``deliver_at`` says from when, 0 for at once; it is empty where there is nothing to report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.changes import Change
+from bot.store.rows import Leasing, find_first, update_change
+from bot.store.tables import changes
+
+GIVEN_UP_SECONDS = 24 * 3600.0
+"""How long delivery is tried."""
+PAUSES_SECONDS = (5.0, 3600.0)
+"""The first pause between two tries, doubled each time, and the longest."""
+
+
+class Outbox(Leasing):
+    """Implements ``bot.slack.delivery.Outbox``.
+
+    Its lease is counted anew from each step, and longer than the longest: 8 s for a ``response_url``,
+    then a post's two tries of 11 s each, connecting included, and the 6 s that may lie between them.
+    """
+
+    def pending(self, at_most: int) -> Sequence[int]:
+        """The ids of changes that can be claimed for delivery, those that wait longest first."""
+        query = sa.select(changes.c.id).order_by(changes.c.deliver_at, changes.c.id).limit(at_most)
+        with self._database.reading() as connection:
+            is_pending = self._is_pending(self._database.now(connection))
+            return list(connection.scalars(query.where(is_pending)))
+
+    def claim_delivery(self, change_id: int) -> Change | None:
+        """Lease one change, where it is pending and no other process has it."""
+        this = changes.c.id == change_id
+        with self._database.writing() as connection:
+            # The clock is asked once the change is locked: a lease taken while waiting for that would
+            # seem to end too late.
+            connection.execute(sa.select(changes.c.id).where(this).with_for_update())
+            now = self._database.now(connection)
+            take = changes.update().where(this, self._is_pending(now))
+            taken = connection.execute(take.values(delivery_lease_until=now + self._lease))
+            return find_first(connection, this) if taken.rowcount else None
+
+    def posted_parent(
+        self, change_id: int, *, parent_ts: str | None = None, post_error: str | None = None
+    ) -> Change:
+        """Put on record the message its thread hangs on, or why there is none.
+
+        Where the change has not ended yet, there is nothing more to report, and the lease is given
+        back; where it has, the lease is renewed for the result.
+        """
+        ended = changes.c.outcome.is_not(None)
+        posted = {"parent_ts": parent_ts, "post_error": post_error}
+        with self._database.writing() as connection:
+            until = sa.case((ended, self._database.now(connection) + self._lease))
+            due = sa.case((ended, changes.c.deliver_at))
+            return update_change(
+                connection, change_id, deliver_at=due, delivery_lease_until=until, **posted
+            )
+
+    def posted_reply(
+        self, change_id: int, *, ts: str, channel: str, post_error: str | None = None
+    ) -> None:
+        """Put on record where the result stands; ``ts`` is empty where a ``response_url`` took it."""
+        posted: dict[str, Any] = {"reply_ts": ts, "reply_channel": channel}
+        if post_error is not None:
+            posted["post_error"] = post_error
+        with self._database.writing() as connection:
+            until = self._database.now(connection) + self._lease
+            update_change(connection, change_id, delivery_lease_until=until, **posted)
+
+    def delivered(self, change_id: int) -> None:
+        """Put on record that everything about this change has been reported."""
+        done = {"deliver_at": None, "delivery_lease_until": None}
+        with self._database.writing() as connection:
+            now = self._database.now(connection)
+            update_change(connection, change_id, delivered_at=now, **done)
+
+    def postpone(self, change_id: int, at_least: float = 0.0) -> float | None:
+        """Give the lease back after a try that failed, to be tried again after a growing pause.
+
+        Args:
+            change_id: the change whose delivery failed.
+            at_least: seconds that Slack asked to wait.
+
+        Returns:
+            The pause in seconds; ``None`` where it has been tried for a day and is given up.
+        """
+        since = sa.func.coalesce(changes.c.closed_at, changes.c.asked_at)
+        query = sa.select(changes.c.delivery_tries, since).where(changes.c.id == change_id)
+        with self._database.writing() as connection:
+            now = self._database.now(connection)
+            tries, began = connection.execute(query).one()
+            first, longest = PAUSES_SECONDS
+            pause: float = min(longest, max(at_least, first * 2 ** min(tries, 20)))
+            gives_up = now - began > GIVEN_UP_SECONDS
+            update_change(
+                connection,
+                change_id,
+                delivery_lease_until=None,
+                delivery_tries=tries + 1,
+                deliver_at=None if gives_up else now + pause,
+                given_up_at=now if gives_up else None,
+            )
+            return None if gives_up else pause
+
+    def _is_pending(self, now: float) -> sa.ColumnElement[bool]:
+        """Due, and leased to nobody. No pause is longer than the longest: where it seems to be, the
+        clock was set back.
+        """
+        at = changes.c.deliver_at
+        due = sa.or_(at <= now, at > now + PAUSES_SECONDS[1])
+        free = self._is_free(changes.c.delivery_lease_until, now)
+        return sa.and_(at.is_not(None), due, free)

@@ -1,0 +1,92 @@
+"""The tables, as queries see them.
+
+- ``accounts`` has one row for each Kayran account. Whoever records a change locks it, and numbers
+  come from it. It also holds the lease of the process that is calling Kayran for the account.
+- ``changes`` has one row for each accepted change, with the lease of the process that is delivering
+  its messages to Slack.
+- ``denials`` has one row for each time somebody was told no.
+- ``heartbeat`` has one row, written to see whether the database takes anything.
+
+Rows of the first three are only ever added to: no fact is overwritten, none deleted, and no secret is
+kept. Times are seconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+_Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("account", sa.String(64), primary_key=True),
+    sa.Column("last_number", sa.Integer, nullable=False),
+    sa.Column("lease_until", sa.Double),
+)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("account", sa.String(64), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("request_key", sa.String(255), nullable=False, unique=True),
+    sa.Column("asked_at", sa.Double, nullable=False),
+    sa.Column("team_id", sa.String(64), nullable=False),
+    sa.Column("user_id", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(32), nullable=False),
+    sa.Column("channel_id", sa.String(64), nullable=False),
+    sa.Column("thread_ts", sa.String(32)),
+    sa.Column("origin", sa.String(16), nullable=False),
+    sa.Column("origin_change", _Id, sa.ForeignKey("changes.id")),
+    sa.Column("before", sa.String(9), nullable=False),
+    sa.Column("wanted", sa.String(9), nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("closed_at", sa.Double),
+    sa.Column("found", sa.String(9)),
+    sa.Column("reason", sa.Text),
+    sa.Column("superseded_by", sa.Integer),
+    sa.Column("parent_ts", sa.String(32)),
+    sa.Column("post_error", sa.String(64)),
+    sa.Column("reply_ts", sa.String(32)),
+    sa.Column("reply_channel", sa.String(64)),
+    sa.Column("delivered_at", sa.Double),
+    sa.Column("given_up_at", sa.Double),
+    sa.Column("deliver_at", sa.Double),
+    sa.Column("delivery_lease_until", sa.Double),
+    sa.Column("delivery_tries", sa.Integer, nullable=False, default=0),
+    sa.UniqueConstraint("account", "number", name="changes_account_number"),
+)
+
+denials = sa.Table(
+    "denials",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("asked_at", sa.Double, nullable=False),
+    sa.Column("team_id", sa.String(64)),
+    sa.Column("user_id", sa.String(64)),
+    sa.Column("role", sa.String(32)),
+    sa.Column("reason", sa.String(64), nullable=False),
+    sa.Column("step", sa.String(16), nullable=False),
+    sa.Column("channel_id", sa.String(64)),
+)
+
+heartbeat = sa.Table(
+    "heartbeat",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("beat_at", sa.Double, nullable=False),
+)
+
+INDEXES = (
+    "changes_asked_at ON changes (asked_at)",
+    "changes_origin ON changes (origin_change)",
+    "changes_open ON changes (account, number) WHERE outcome IS NULL",
+    "changes_due ON changes (deliver_at) WHERE deliver_at IS NOT NULL",
+    "ix_denials_asked_at ON denials (asked_at)",
+)
+"""What follows ``CREATE INDEX``. As SQLAlchemy's own, the partial ones would load PostgreSQL's dialect in
+bots that use SQLite."""

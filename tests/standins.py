@@ -1,0 +1,492 @@
+"""The sandbox's stand-ins as tests need them: they remember every call, and can be in trouble."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from bot.sandbox import payloads
+from bot.sandbox.blocks import elements, options_of, token, values_of
+from bot.sandbox.cast import APP, TEAM
+from bot.sandbox.kayran import ANSWERS, UNREACHABLE, UPDATE, Do, KayranStandIn, React, object_in
+from bot.sandbox.loopback import Reply, Request
+from bot.sandbox.modals import Modal
+from bot.sandbox.slack import Delivery, SlackStandIn, said_by
+from bot.sandbox.wire import Wire
+from bot.sandbox.workspace import SCOPES, Ephemeral, Message
+from tests import block_kit
+
+ANY = "*"
+"""Stands for every method."""
+
+_PAGE = b"<!DOCTYPE html><html><body><h1>Server Error</h1></body></html>"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way for Slack to answer otherwise. Make one with the class methods.
+
+    Attributes:
+        name: what it is, in a word or two.
+        reply: what is answered instead; ``None`` closes the line.
+        done: whether what was asked is done all the same.
+        seconds: how long it takes.
+        own: whether the right answer is given.
+    """
+
+    name: str
+    reply: Reply | None = None
+    done: bool = False
+    seconds: float = 0.0
+    own: bool = False
+
+    def __str__(self) -> str:
+        """For the name of a test."""
+        return self.name
+
+    @classmethod
+    def rate_limited(cls, retry_after: int) -> Fault:
+        """HTTP 429 with ``Retry-After`` in seconds; nothing is done."""
+        wait = {"Retry-After": str(retry_after)}
+        reply = Reply.json({"ok": False, "error": "ratelimited"}, 429, wait)
+        return cls(f"429, {retry_after} s", reply)
+
+    @classmethod
+    def http(cls, status: int) -> Fault:
+        """An HTTP status with a page instead of JSON; nothing is done."""
+        return cls(f"HTTP {status}", Reply(status, _PAGE, {"Content-Type": "text/html"}))
+
+    @classmethod
+    def error(cls, code: str) -> Fault:
+        """``ok: false`` with this code; nothing is done."""
+        return cls(code, Reply.json({"ok": False, "error": code}))
+
+    @classmethod
+    def drop_before(cls) -> Fault:
+        """The line is closed, and nothing is done."""
+        return cls("dropped")
+
+    @classmethod
+    def drop_after(cls) -> Fault:
+        """It is done, and then the line is closed without an answer."""
+        return cls("done, dropped", done=True)
+
+    @classmethod
+    def fail_after(cls, status: int) -> Fault:
+        """It is done, and then an HTTP status comes with a page, as if it had not been."""
+        return cls(f"done, HTTP {status}", cls.http(status).reply, done=True)
+
+    @classmethod
+    def slow(cls, seconds: float) -> Fault:
+        """After so many seconds it is done and answered."""
+        return cls(f"{seconds} s", done=True, seconds=seconds, own=True)
+
+    @classmethod
+    def hang(cls) -> Fault:
+        """Nothing is done and nothing is answered, until ``Faults.clear`` or the end."""
+        return cls("hangs", seconds=threading.TIMEOUT_MAX)
+
+
+class Faults:
+    """The faults that are due. A fault for the method itself comes before one for every method."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, deque[Fault]] = {}
+        self._always: dict[str, Fault] = {}
+        self._released = threading.Event()
+
+    def next(self, method: str, fault: Fault, times: int | None = 1) -> None:
+        """Answer the next calls of a method so, after what is due already.
+
+        Args:
+            method: such as ``chat.postMessage``; ``response_url`` for response URLs; ``*`` for all.
+            fault: what happens.
+            times: how often; ``None`` for every time until ``clear``.
+        """
+        if times is None:
+            self._always[method] = fault
+        else:
+            self._due.setdefault(method, deque()).extend([fault] * times)
+
+    def clear(self) -> None:
+        """Forget what is due, and let go of the calls that hang."""
+        self._due.clear()
+        self._always.clear()
+        released, self._released = self._released, threading.Event()
+        released.set()
+
+    def take(self, method: str) -> Fault | None:
+        """The fault for this call, if one is due."""
+        for name in (method, ANY):
+            if self._due.get(name):
+                return self._due[name].popleft()
+        return self._always.get(method) or self._always.get(ANY)
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long; less when ``clear`` is called."""
+        self._released.wait(seconds)
+
+
+@dataclass(frozen=True)
+class ApiCall:
+    """A call the bot made.
+
+    Attributes:
+        method: such as ``views.open``; ``response_url`` for a POST to one of those.
+        arguments: decoded, without the token.
+        answer: the JSON it got; empty when it got none.
+        status: the HTTP status it got; ``None`` when it got none.
+        at: when it came, in seconds since the epoch.
+        token_ok: whether it came with one of the app's tokens.
+    """
+
+    method: str
+    arguments: dict[str, Any]
+    answer: dict[str, Any]
+    status: int | None
+    at: float
+    token_ok: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether Slack did what was asked and said so."""
+        return self.answer.get("ok") is True
+
+
+class Link(Protocol):
+    """Socket Mode, from Slack's end; see ``tests.socket_stand_in``."""
+
+    def open_url(self) -> str:
+        """A URL for one connection, as ``apps.connections.open`` gives it."""
+
+    def send(self, kind: str, payload: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Send an envelope and wait for its acknowledgement; gives that one's payload.
+
+        Raises:
+            TimeoutError: no acknowledgement came in time.
+            ConnectionError: the app has no connection open.
+        """
+
+
+class Slack(SlackStandIn):
+    """Slack, with a memory, rules for Block Kit, Socket Mode, and troubles.
+
+    Args:
+        app_token: ``xapp-…``, for Socket Mode.
+        scopes: what the app was granted.
+        more: what ``SlackStandIn`` takes.
+
+    Attributes:
+        calls: every call the bot made, in the order they were answered (or given up).
+        secrets: the secret part of every ``response_url`` that went out.
+        faults: what goes wrong next.
+        link: set it to send by Socket Mode instead of HTTP.
+    """
+
+    def __init__(
+        self, app_token: str = "xapp-made-up", scopes: frozenset[str] = SCOPES, **more: Any
+    ) -> None:
+        super().__init__(**more)
+        self.wire.hide(app_token)
+        self.workspace.scopes = scopes
+        self.workspace.validate = block_kit.complaints
+        self.app_token = app_token
+        self.calls: list[ApiCall] = []
+        self.secrets: list[str] = []
+        self.faults = Faults()
+        self.link: Link | None = None
+
+    def stop(self) -> None:
+        """Stop, and let go of the calls that hang."""
+        super().stop()
+        self.faults.clear()
+
+    # What the bot did
+
+    def carry_out(
+        self, method: str, token: str | None, arguments: dict[str, Any], key: str
+    ) -> Reply | None:
+        """Meet the fault that is due, and remember the call."""
+        at, fault = time.time(), self.faults.take(method)
+        if fault is not None and fault.done:
+            self.faults.pause(fault.seconds)
+        if method == "apps.connections.open":
+            reply: Reply | None = self._open_connection(token)
+        elif fault is None or fault.done:
+            reply = super().carry_out(method, token, arguments, key)
+        if fault is not None and not fault.own:
+            reply = fault.reply
+        answer, status = (said_by(reply), reply.status) if reply is not None else ({}, None)
+        known = token in (self.bot_token, self.app_token)
+        self.calls.append(ApiCall(method, arguments, answer, status, at, known))
+        self.wire.touch()
+        if fault is not None and not fault.done:
+            self.faults.pause(fault.seconds)
+        return reply
+
+    def _open_connection(self, token: str | None) -> Reply:
+        if token != self.app_token:
+            wrong = "not_allowed_token_type" if token == self.bot_token else "invalid_auth"
+            return Reply.json({"ok": False, "error": wrong})
+        if self.link is None:
+            return Reply.json({"ok": False, "error": "socket_mode_disabled"})
+        return Reply.json({"ok": True, "url": self.link.open_url()})
+
+    def calls_of(self, method: str) -> list[ApiCall]:
+        """The calls of one method."""
+        return [call for call in list(self.calls) if call.method == method]
+
+    def wait_for_call(self, method: str, seconds: float = 5.0, n: int = 1) -> ApiCall:
+        """Wait until a method was called that often.
+
+        Returns:
+            The n-th call of it.
+        """
+        came = self.wire.wait_for(lambda: len(self.calls_of(method)) >= n, seconds)
+        told = [(call.method, call.status, call.answer.get("error")) for call in self.calls]
+        assert came, f"no {method} number {n} within {seconds} s; calls: {told}"
+        return self.calls_of(method)[n - 1]
+
+    # What Slack sends
+
+    def new_response_url(
+        self, user: str, channel: str, original: Message | Ephemeral | None = None
+    ) -> str:
+        """Remember what is secret of it."""
+        url = super().new_response_url(user, channel, original)
+        self.secrets.append(url.partition("/response/")[2])
+        return url
+
+    def deliver(
+        self,
+        payload_fields: Mapping[str, str] | bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        sign: bool = True,
+        timestamp: str | None = None,
+    ) -> Delivery:
+        """POST anything at all to where the bot listens for Slack.
+
+        Args:
+            payload_fields: the form's fields, or a whole body.
+            headers: beside Slack's own, or instead of them.
+            sign: with the signing secret; without, no signature is sent.
+            timestamp: seconds since the epoch to sign with, instead of now.
+        """
+        body = payload_fields
+        if not isinstance(body, bytes):
+            body = urlencode(body).encode()
+        sent = self.signed(body, timestamp)
+        if not sign:
+            sent = {name: value for name, value in sent.items() if not name.startswith("X-Slack")}
+        return self.post(body, {**sent, **(headers or {})}, "as a test has it", "")
+
+    def send(self, kind: str, payload: Mapping[str, Any], what: str) -> Delivery:
+        """Send over the socket when there is one."""
+        if self.link is None and kind == "events_api":
+            body = json.dumps(payload).encode()
+            return self.deliver(body, headers={"Content-Type": "application/json"})
+        if self.link is None:
+            return super().send(kind, payload, what)
+        began, body_, error = time.monotonic(), "", None
+        try:
+            answer = self.link.send(kind, dict(payload), self.ack_limit)
+            body_ = json.dumps(answer) if answer else ""
+        except TimeoutError:
+            error = "operation_timeout"
+        except ConnectionError:
+            error = "dispatch_failed"
+        return Delivery(None if error else 200, body_, time.monotonic() - began, error)
+
+    # What a person does
+
+    def submission(self, user: str) -> dict[str, Any]:
+        """What Slack would send if this person submitted now, to be changed and posted."""
+        modal = self.modal(user)
+        assert modal is not None, "no modal is open"
+        return payloads.view_submission(self.workspace, modal)
+
+    def shortcut(self, user: str, callback_id: str, message: Message | None = None) -> Delivery:
+        """Use a global shortcut, from no channel and without a response URL; or one on a message.
+
+        By https://docs.slack.dev/reference/interaction-payloads/shortcuts-interaction-payload.
+        """
+        if message is None:
+            payload = payloads.happened(self.workspace, user, "shortcut")
+        else:
+            payload = {
+                **payloads.happened(self.workspace, user, "message_action"),
+                "message_ts": message.ts,
+                "channel": payloads.channel_object(self.workspace, message.channel),
+                "message": message.as_object(),
+                "response_url": self.new_response_url(user, message.channel),
+            }
+        return self.send("interactive", payload | {"callback_id": callback_id}, "a shortcut")
+
+    def open_home(self, user: str) -> Delivery:
+        """Open the app's Home: https://docs.slack.dev/reference/events/app_home_opened."""
+        event: dict[str, Any] = {"type": "app_home_opened", "user": user, "tab": "home"}
+        event["channel"] = self.workspace.app_dm(user).id
+        if user in self.workspace.homes:
+            event["view"] = payloads.view_object(self.workspace.homes[user])
+        told = {"type": "event_callback", "team_id": TEAM, "api_app_id": APP, "event": event}
+        more = {"token": payloads.VERIFICATION_TOKEN, "event_id": f"Ev{token(9)}"}
+        return self.send("events_api", told | more, "app_home_opened")
+
+    def press_in_home(self, user: str, action_id: str) -> Delivery:
+        """Press a button in the app's Home."""
+        return self.press_in_view(self.workspace.homes[user], action_id)
+
+    def tick(self, user: str, **ticks: bool) -> None:
+        """Tick or untick options of the open modal, by the option's ``value``, wherever it stands."""
+        for value, on in ticks.items():
+            modal = self.modal(user)
+            assert modal is not None, "no modal is open"
+            for block_id, action_id in holders(modal, value):
+                held = values_of(modal.state[block_id][action_id])
+                others = [other for other in held if other != value]
+                self.choose(user, block_id, action_id, [*others, value] if on else others)
+
+
+def holders(modal: Modal, value: str) -> list[tuple[str, str]]:
+    """The ``block_id`` and ``action_id`` of every element with an option of this value."""
+    found = [
+        (block["block_id"], element["action_id"])
+        for block, element in elements(modal.blocks)
+        if value in options_of(element)
+    ]
+    assert found, f"there is no option {value!r} on the modal"
+    return found
+
+
+def texts(shown: Modal | Message | Ephemeral) -> list[str]:
+    """Every text a person reads in a view, its title first, or in a message."""
+    if isinstance(shown, Modal):
+        return block_kit.texts([shown.view.get("title"), *shown.blocks])
+    return block_kit.texts(shown.blocks) or [shown.text]
+
+
+def ticked(modal: Modal) -> set[str]:
+    """The values of all options that are ticked or chosen, wherever they stand."""
+    states = [held for actions in list(modal.state.values()) for held in actions.values()]
+    return {value for held in states for value in values_of(held)}
+
+
+@dataclass
+class Call:
+    """A call that came to Kayran.
+
+    Attributes:
+        function: such as ``UpdateMailNotify``.
+        parameters: what was sent, without the key.
+        key_ok: whether the key was right.
+        headers: as they came, by lower-case name.
+        at: when it came, in seconds since the epoch.
+        began: the same on the monotonic clock.
+        ended: when it was done with, on the monotonic clock; ``None`` while it is running. A call
+            that hangs keeps running after its client has gone, as it may at Kayran.
+        result: ``applied``, ``told``, or Kayran's reason to refuse; empty where nothing was done.
+    """
+
+    function: str
+    parameters: Mapping[str, object]
+    key_ok: bool
+    headers: Mapping[str, str]
+    at: float
+    began: float
+    ended: float | None = None
+    result: str = ""
+
+
+class Kayran(KayranStandIn):
+    """Kayran with a memory, all nine off at first, and answers of a test's own.
+
+    Attributes:
+        calls: what came in, in that order.
+    """
+
+    def __init__(self, api_key: str, wire: Wire | None = None, on: Iterable[str] = ()) -> None:
+        super().__init__(api_key, wire, on)
+        self.calls: list[Call] = []
+        self._key = api_key
+        self._due: deque[tuple[str | None, React]] = deque()
+
+    def next(self, answer: str | React, times: int = 1, function: str | None = None) -> None:
+        """Answer the next calls so, after what is due already.
+
+        Args:
+            answer: one of the stand-in's own, by its name, or one of ``tests.odd_answers``.
+            times: how many calls.
+            function: for calls of this function alone; else for any.
+        """
+        if answer == UNREACHABLE:
+            self.choose(UNREACHABLE)
+        react = ANSWERS[answer][1] if isinstance(answer, str) else answer
+        self._due.extend([(function, react)] * times)
+
+    def refuse_connections(self) -> None:
+        """Stop listening and hang up, until ``clear``."""
+        self.choose(UNREACHABLE)
+
+    def clear(self) -> None:
+        """Answer as it should again, and listen again. Calls that hang go on hanging."""
+        self._due.clear()
+        self.choose("ok")
+
+    def react(self, function: str, request: Request, do: Do) -> Reply | None:
+        """Answer as is due, and remember the call."""
+        sent = object_in(request.body)
+        key_ok = sent.pop("apiKey", None) == self._key
+        began = time.monotonic()
+        call = Call(function, sent, key_ok, request.headers, time.time(), began)
+        self.calls.append(call)
+        self.wire.touch()
+
+        def done() -> Reply:
+            reply = do()
+            said = object_in(reply.body)
+            good = "applied" if function == UPDATE else "told"
+            call.result = good if said["Error"] == 0 else f"refused: {said['Data']}"
+            return reply
+
+        try:
+            for due in list(self._due):
+                if due[0] in (None, function):
+                    self._due.remove(due)
+                    return due[1](self, function, done)
+            return super().react(function, request, done)
+        finally:
+            call.ended = time.monotonic()
+
+    def calls_of(self, function: str) -> list[Call]:
+        """What came in for one function, in that order."""
+        return [call for call in list(self.calls) if call.function == function]
+
+    def wait_for_call(
+        self, function: str, n: int = 1, seconds: float = 5.0, ended: bool = False
+    ) -> Call:
+        """The n-th call of a function, as soon as it has come in, or has ended."""
+
+        def came() -> bool:
+            calls = self.calls_of(function)[n - 1 : n]
+            return bool(calls) and not (ended and calls[0].ended is None)
+
+        told = [call.function for call in self.calls]
+        assert self.wire.wait_for(came, seconds), f"no {function} number {n}; what came: {told}"
+        return self.calls_of(function)[n - 1]
+
+
+def one_by_one(calls: Iterable[Call]) -> bool:
+    """Whether no call began before the one before it had ended."""
+    ended = 0.0
+    for call in calls:
+        if call.ended is None or call.began < ended:
+            return False
+        ended = call.ended
+    return True

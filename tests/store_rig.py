@@ -1,0 +1,133 @@
+"""What the tests of the store share: a clock that stands still, requests, a store that is ready."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.changes import Change, Claim, Outcome, RecordedState, Request, Result
+from bot.notifications import Flags, Preferences
+from bot.store import ChangeStore, Database, Leases, Outbox
+
+ACCOUNT = "made-up-account"
+LEASES = Leases(send=30.0, deliver=20.0)
+AT_FIRST = 1_700_000_000.0
+"""What a ``Clock`` shows when it is new."""
+NOTHING_YET = RecordedState(None)
+"""What is known of an account of which nothing is on record."""
+ALL_OFF = Preferences.of(()).as_flags()
+
+
+class Clock:
+    """Seconds since 1970, which go on only when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = AT_FIRST
+
+    def __call__(self) -> float:
+        """What it shows."""
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        self.now += seconds
+
+
+class Process:
+    """The store as one process has it; several on one database are as many processes.
+
+    Attributes:
+        database: not prepared yet.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        clock: Clock | None = None,
+        leases: Leases = LEASES,
+        ticks: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self.database = Database(url, clock, ticks)
+        self.store = ChangeStore(self.database, leases.send)
+        self.outbox = Outbox(self.database, leases.deliver)
+
+    def accepted(self, key: str = "form-1", *on: str, **more: Any) -> Change:
+        """A change that was asked for when nothing stood in its way."""
+        state = self.store.recorded_state(ACCOUNT)
+        recorded = self.store.accept(ACCOUNT, request(key, *on, **more), Flags.unknown(), state)
+        assert recorded is not None
+        return recorded.change
+
+    def claimed(self) -> Claim:
+        """A claim that there is."""
+        claim = self.store.claim(ACCOUNT)
+        assert claim is not None
+        return claim
+
+    def closed(self, key: str = "form-1", outcome: Outcome = Outcome.APPLIED) -> Change:
+        """A change that was carried out and ended so."""
+        self.accepted(key)
+        claim = self.claimed()
+        self.store.close(claim, Result(outcome))
+        return self.found(claim.change.id)
+
+    def found(self, change_id: int) -> Change:
+        """A change that there is."""
+        change = self.store.change(change_id)
+        assert change is not None
+        return change
+
+
+@contextlib.contextmanager
+def process(url: str, *arguments: Any, **more: Any) -> Iterator[Process]:
+    """A process that has not prepared the database."""
+    here = Process(url, *arguments, **more)
+    try:
+        yield here
+    finally:
+        here.database.close()
+
+
+@contextlib.contextmanager
+def started(url: str, *arguments: Any, **more: Any) -> Iterator[Process]:
+    """A process that is ready."""
+    with process(url, *arguments, **more) as here:
+        here.database.prepare()
+        yield here
+
+
+def request(key: str = "form-1", *on: str, **more: Any) -> Request:
+    """A request for exactly these nine, from a form that showed all nine off."""
+    asked: dict[str, Any] = {
+        "request_key": key,
+        "team": "T0EXAMPLE",
+        "user": "U0ADMIN",
+        "role": "admin",
+        "channel": "C0SCANS",
+        "thread": None,
+        "wanted": Preferences.of(on),
+        "shown": ALL_OFF,
+        "based_on": 0,
+    }
+    return Request(**{**asked, **more})
+
+
+def execute(url: str, *statements: str) -> None:
+    """Do this to the database, past the store."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def select(url: str, query: str) -> list[tuple[Any, ...]]:
+    """What the database answers, past the store."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.exec_driver_sql(query)]
+    engine.dispose()
+    return rows
