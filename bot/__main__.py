@@ -126,6 +126,7 @@ def _serve(host: str, *, over_http: bool) -> int:
     try:
         bot.start()
         gc.enable()
+        bot.introduce()
         if over_http or settings.slack_app_token is None:
             from bot import web  # noqa: PLC0415
 

@@ -15,7 +15,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -25,9 +25,9 @@ from slack_bolt import App, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry import RetryHandler
 
-from bot.changes import Changes
+from bot.changes import READ_BACK_SECONDS, Changes
 from bot.errors import StoreUnavailable
-from bot.kayran import Kayran, Limits
+from bot.kayran import STYLES, Kayran, Limits
 from bot.recovery import EVERY_SECONDS, Recovery
 from bot.settings import Settings
 from bot.slack import form, words
@@ -93,7 +93,6 @@ class Bot:
         self.settings = settings
         self._background = Background(BACKGROUND_THREADS, "background")
         self._calls = ThreadPoolExecutor(CALL_THREADS, "calls")
-        self._account = account_name(settings)
         self._connections = slack_connections(settings)
 
         def client(timeout: float, handlers: list[RetryHandler] | None = None) -> PooledWebClient:
@@ -107,20 +106,19 @@ class Bot:
         self._database = Database(settings.database_url)
         self._store = ChangeStore(self._database, timing.leases.send)
         self._outbox = Outbox(self._database, timing.leases.deliver)
-        self._kayran = Kayran(
-            kayran_session(settings),
-            settings.kayran_api_url,
-            settings.kayran_api_key,
-            self._calls,
-            timing.kayran,
-        )
+        self._kayran_session = kayran_session(settings)
         replies = Replies(self._connections, settings.slack_api_url)
         self._deliverer = Deliverer(self._outbox, patient_client, replies)
-        self._changes = Changes(self._store, self._kayran, self._account, self._deliver_soon)
+        self._accounts = {
+            changes.account: changes
+            for changes in (
+                self._changes(name, key, timing.kayran)
+                for name, key in settings.kayran_api_keys.items()
+            )
+        }
         self.bolt = _bolt(client(POST_SECONDS), self._authorizer)
         services = Services(
-            account=self._account,
-            changes=self._changes,
+            accounts=self._accounts,
             store=self._store,
             authorizer=self._authorizer,
             opening=client(VIEW_SECONDS),
@@ -151,7 +149,22 @@ class Bot:
         with contextlib.suppress(StoreUnavailable):
             self._database.prepare()
         self._authorizer.find_out_team()
+        log.info("the record is %s", self._database)
         self._recovery.start()
+
+    def introduce(self) -> None:
+        """Say in the log whose e-mails the bot switches, asking Kayran beside everything else."""
+        for changes in self._accounts.values():
+            self._background.submit(self._introduce, changes)
+
+    def _introduce(self, changes: Changes) -> None:
+        report = changes.read(READ_BACK_SECONDS)
+        name = f" of {changes.mailbox}" if changes.mailbox else ""
+        if report.trouble is None:
+            log.info("Kayran's e-mails%s go to %s", name, words.masked(report.mailbox or ""))
+        else:
+            why = getattr(report.trouble, "reason", report.trouble)
+            log.warning("Kayran does not answer%s: %s. Check KAYRAN_API_KEY.", name, why)
 
     def trouble(self) -> str | None:
         """Why the bot can't serve right now; ``None`` where it can."""
@@ -179,13 +192,29 @@ class Bot:
             Whether everything in hand was finished.
         """
         until = time.monotonic() + within
-        self._changes.stop()
+        for changes in self._accounts.values():
+            changes.stop()
         self._recovery.stop(min(RECOVERY_ENDS_SECONDS, within))
         finished = _shut_down(self._background, until) and _shut_down(self._calls, until)
-        self._kayran.close()
+        with contextlib.suppress(StoreUnavailable):
+            left = bool(self._store.open_accounts() or self._outbox.pending(1))
+            in_hand = "finished" if finished else "not finished in time"
+            on_record = "some changes are left on record" if left else "nothing is left to do"
+            log.info("the bot ends: what was in hand is %s, %s", in_hand, on_record)
+        self._kayran_session.close()
         self._connections.clear()
         self._database.close()
         return finished
+
+    def _changes(self, name: str, key: str, limits: Limits) -> Changes:
+        settings = self.settings
+        style = replace(STYLES[settings.kayran_api_style], base_url=settings.kayran_api_url)
+        kayran = Kayran(self._kayran_session, key, style, self._calls, limits)
+        account = account_name(settings.kayran_api_url, key)
+        several = len(settings.kayran_api_keys) > 1
+        changes = Changes(self._store, kayran, account, self._deliver_soon)
+        changes.mailbox = name if several else ""
+        return changes
 
     def _deliver_soon(self, change_id: int) -> None:
         try:
@@ -201,10 +230,12 @@ class Bot:
             if not self._database.is_ready:
                 self._database.prepare()
             for account in self._store.open_accounts():
-                if account == self._account:
-                    self._background.submit(self._changes.carry_out)
+                changes = self._accounts.get(account)
+                if changes is not None:
+                    self._background.submit(changes.carry_out)
                 else:
-                    self._background.submit(self._changes.close_for_replaced_key, account)
+                    first = next(iter(self._accounts.values()))
+                    self._background.submit(first.close_for_replaced_key, account)
             for change_id in self._outbox.pending(DELIVERIES_AT_ONCE):
                 self._background.submit(self._deliverer.deliver, change_id)
 
@@ -214,14 +245,14 @@ def assemble(settings: Settings, timing: Timing = Timing()) -> Bot:
     return Bot(settings, timing)
 
 
-def account_name(settings: Settings) -> str:
+def account_name(api_url: str, api_key: str) -> str:
     """What the Kayran account is called in the store.
 
     The key's owner is the account, and the key is all that is always known of them: this is a
     fingerprint of it and of where it is used. With another key it is another account, whose three
     unreadable flags are not known, rather than a guess.
     """
-    named = f"{settings.kayran_api_url}\n{settings.kayran_api_key}".encode()
+    named = f"{api_url}\n{api_key}".encode()
     return hashlib.blake2b(named, digest_size=12, person=b"kayran-account").hexdigest()
 
 

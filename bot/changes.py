@@ -34,6 +34,8 @@ LATE_SECONDS = 3.0
 """A claim that the database took longer than this to grant is not used: what is left of its lease may
 not last for a whole attempt."""
 
+READ_SECONDS = 1.5
+"""How long Kayran has to say what is set, while a person waits."""
 READ_BACK_SECONDS = 5.0
 """How long reading back after a change may take: with the call's own 20 s it stays under the
 30 s of a lease."""
@@ -80,6 +82,8 @@ class Request:
         shown: what the form showed as true when it was made.
         based_on: the number of the newest change the form knew of; 0 where there was none.
         origin_change: the id of the change this one undoes or tries again.
+        even_if_unchanged: whether all nine are to be sent also where nothing would change.
+        mailbox: the name of the Kayran key's mailbox, where the bot has more than one.
     """
 
     request_key: str
@@ -93,6 +97,8 @@ class Request:
     based_on: int
     origin: Origin = Origin.FORM
     origin_change: int | None = None
+    even_if_unchanged: bool = False
+    mailbox: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,7 @@ class Change:
     post_error: str | None = None
     reply_ts: str | None = None
     reply_channel: str | None = None
+    mailbox: str = ""
 
     @property
     def is_of_another_key(self) -> bool:
@@ -145,28 +152,45 @@ class Change:
         given_up = self.outcome in (Outcome.FAILED, Outcome.UNSURE)
         return given_up and self.reason == Obstacle.OTHER_KEY.value
 
+    def in_a_line(self) -> str:
+        """Its number, who asked for what, and where: for the log."""
+        what = ", ".join(f"{p} {'on' if v else 'off'}" for p, v in self.choices().items())
+        return f"change {self.number} by {self.user} in {self.channel} ({what or 'all nine again'})"
+
+    @property
+    def contradicted(self) -> tuple[str, ...]:
+        """The parameters that reading back showed otherwise than they were sent."""
+        return self.found.contradicting(self.wanted.as_flags())
+
     def leaves(self) -> Flags:
-        """What is known of Kayran once this change is the newest that counts."""
+        """What is known of Kayran once this change is the newest that counts.
+
+        Where reading back contradicts it, who knows what became of what Kayran doesn't report.
+        """
         if self.outcome is Outcome.UNSURE:
             kept = {p: v for p, v in self.wanted.as_flags() if self.before[p] is v}
             return self.found.over(Flags.of(kept))
-        return self.may_leave()
+        return self.found if self.contradicted else self.may_leave()
 
     def may_leave(self) -> Flags:
         """The same, but that a change which nobody is sure of counts as applied."""
         return self.found.over(self.wanted.as_flags())
 
-    def undone(self) -> Preferences:
-        """What undoing it sets: what its form showed before, with nothing ticked that was not known."""
-        return self.before.ticks()
-
-    def ticked_otherwise(self) -> tuple[str, ...]:
-        """The parameters that its form showed one way, and that were saved the other."""
-        return self.undone().as_flags().differing(self.wanted.as_flags())
-
     def asks_for(self) -> tuple[str, ...]:
         """The parameters it would set to something else than was known before."""
         return self.before.differing(self.wanted.as_flags())
+
+    def choices(self) -> dict[str, bool]:
+        """What it chose, of what was otherwise or not known before."""
+        return {p: self.wanted[p] for p in self.asks_for()}
+
+    def undo_choices(self) -> dict[str, bool]:
+        """What undoing it chooses: what was known before. What was not known stays as it is."""
+        return {p: v for p in self.asks_for() if (v := self.before[p]) is not None}
+
+    def not_undone(self) -> tuple[str, ...]:
+        """The parameters that it set and that undoing it can't put back: they were not known before."""
+        return tuple(p for p in self.asks_for() if self.before[p] is None)
 
 
 @dataclass(frozen=True)
@@ -237,17 +261,30 @@ class CurrentState:
         """Kayran's report where there is one, else what was last set from here."""
         return self.reported.over(self.recorded.knows())
 
-    def contradicts(self, shown: Flags, based_on: int) -> bool:
-        """Whether somebody who saw ``shown`` would overwrite something they did not see.
+    def contradicts(self, request: Request) -> bool:
+        """Whether the request would overwrite something its form did not show.
 
-        What a form shows as not known, it shows not ticked. Where nothing was accepted since, the
-        store has nothing to add to what the form already showed, and only Kayran's report counts.
-        A change since that may or may not have taken effect counts as if it had.
+        Where nothing was accepted since, the store has nothing to add to what the form already
+        showed, and only Kayran's report counts. A change since that may or may not have taken
+        effect counts as if it had. What the form showed as not known was chosen without being seen:
+        there, what is known by now must be what was chosen.
         """
         now = self.reported
-        if self.recorded.number != based_on:
+        if self.recorded.number != request.based_on:
             now = now.over(self.recorded.may_hold())
-        return any(value is not None and value is not bool(shown[p]) for p, value in now)
+        seen = request.shown.over(request.wanted.as_flags())
+        return bool(now.contradicting(seen))
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """It would change nothing, so nothing was recorded.
+
+    Attributes:
+        current: what is true now.
+    """
+
+    current: CurrentState
 
 
 @dataclass(frozen=True)
@@ -295,6 +332,10 @@ class Result:
     outcome: Outcome
     reason: str | None = None
     found: Flags = field(default_factory=Flags.unknown)
+
+    def in_a_line(self) -> str:
+        """The outcome, and the reason where there is one: for the log."""
+        return f"{self.outcome.value}, {self.reason}" if self.reason else self.outcome.value
 
 
 @dataclass(frozen=True)
@@ -368,6 +409,7 @@ class Changes:
 
     Attributes:
         account: the account's name in the store.
+        mailbox: what people call it, where the bot has more than one.
         deliver: called with a change's id whenever there may be something new to report about it.
         pauses: seconds between tries to put on record how a change ended, in all less than what a
             lease leaves after sending and reading back.
@@ -379,6 +421,7 @@ class Changes:
     kayran: KayranApi
     account: str
     deliver: Callable[[int], None]
+    mailbox: str = ""
     pauses: Sequence[float] = PAUSES_SECONDS
     clock: Callable[[], float] = time.monotonic
     stopping: bool = False
@@ -389,7 +432,12 @@ class Changes:
         """
         return self.store.recorded_state(self.account, request_key)
 
-    def read(self, within: float) -> KayranReport:
+    def current_state(self, within: float = READ_SECONDS) -> CurrentState:
+        """What is true now; Kayran has so many seconds to say what is set."""
+        recorded = self.recorded_state()
+        return CurrentState(recorded, self.read(within))
+
+    def read(self, within: float = READ_SECONDS) -> KayranReport:
         """Ask Kayran what is set now, for so many seconds at most; trouble is in the answer."""
         try:
             return self.kayran.get_user_profile(within)
@@ -398,8 +446,8 @@ class Changes:
 
     def submit(
         self, request: Request, recorded: RecordedState, report: KayranReport
-    ) -> Accepted | Conflict:
-        """Record a change, if what its form showed still stands.
+    ) -> Accepted | Conflict | Unchanged:
+        """Record a change, if what its form showed still stands and there is something to change.
 
         Args:
             request: what is asked for.
@@ -413,7 +461,7 @@ class Changes:
             if recorded.same_request is not None:
                 return Accepted(recorded.same_request, again=True)
             current = CurrentState(recorded, report)
-            if current.contradicts(request.shown, request.based_on):
+            if current.contradicts(request):
                 # Sent twice at once, it may be the first of the two that was carried out since.
                 same = self.recorded_state(request.request_key).same_request
                 if same is not None:
@@ -421,6 +469,8 @@ class Changes:
                 return Conflict(current, self.store.since(self.account, request.based_on))
             # What can't be known now, the form knew: nothing speaks against what it showed.
             before = current.flags.over(request.shown)
+            if before == request.wanted.as_flags() and not request.even_if_unchanged:
+                return Unchanged(current)
             accepted = self.store.accept(self.account, request, before, recorded)
             if accepted is not None:
                 return accepted
@@ -435,8 +485,7 @@ class Changes:
             while claim := self._claim(self.account):
                 result = self._attempt(claim.change)
                 self._close(claim, result)
-                number, outcome = claim.change.number, result.outcome.value
-                log.info("change %s (number %s): %s", claim.change.id, number, outcome)
+                log.info("%s: %s", claim.change.in_a_line(), result.in_a_line())
 
     def close_for_replaced_key(self, account: str) -> None:
         """Close what is open for another account: the bot's Kayran key was replaced."""
@@ -444,7 +493,7 @@ class Changes:
             while claim := self._claim(account):
                 outcome = Outcome.FAILED if claim.change.tries == 1 else Outcome.UNSURE
                 self._close(claim, Result(outcome, Obstacle.OTHER_KEY.value))
-                log.warning("change %s: %s, of another Kayran key", claim.change.id, outcome.value)
+                log.warning("%s: %s, of another key", claim.change.in_a_line(), outcome.value)
 
     def stop(self) -> None:
         """Stop claiming new changes; the one in flight completes."""
@@ -477,7 +526,10 @@ class Changes:
         try:
             self.kayran.update_mail_notify(change.wanted)
         except Refused as refused:
-            return self._unless_cut_short(change, Result(Outcome.REFUSED, refused.reason))
+            # A page of the vendor's prints "Error": 1 in a successful example: what shows counts.
+            settled = self._settle(change, refused.reason)
+            is_settled = settled.outcome is Outcome.APPLIED or change.tries > 1
+            return settled if is_settled else Result(Outcome.REFUSED, refused.reason)
         except NotSent as not_sent:
             result = Result(Outcome.FAILED, not_sent.obstacle.value)
             return self._unless_cut_short(change, result)

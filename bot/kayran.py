@@ -1,7 +1,7 @@
 """The client of Kayran's API: two calls in, values or our own errors out.
 
-Warning: the API key travels in the body of every call. A body is never logged, a redirect is never
-followed, and the key is masked in whatever Kayran says.
+Warning: the API key travels in every call, in its body or a header. Neither is ever logged, a redirect
+is never followed, and the key is masked in whatever Kayran says.
 
 ``UpdateMailNotify`` overwrites all nine notifications at once: sending it twice is harmless, so a
 dropped connection is tried again. A call that timed out is not, because it may still be running.
@@ -45,7 +45,31 @@ _HEADERS = {
     "Accept-Encoding": "identity",
     "User-Agent": "kayran-notify",
 }
-_WORDS = {True: "on", False: "off"}
+
+
+@dataclass(frozen=True)
+class Style:
+    """One way of calling Kayran's API; a call without parameters is a GET.
+
+    Attributes:
+        base_url: what the functions stand under.
+        key_in_body: the parameter that holds the API key, where one does.
+        key_in_headers: the header that does.
+        words: how on and off are written.
+    """
+
+    base_url: str
+    key_in_body: tuple[str, ...]
+    key_in_headers: tuple[str, ...]
+    words: Mapping[bool, str]
+
+
+STYLES = {
+    # https://kayran.live, "API"
+    "kayran": Style("https://api.kayran.live", ("apiKey",), (), {True: "on", False: "off"}),
+    # https://github.com/Cytrixio/CytrixMCP, the vendor's own client
+    "cytrix": Style("https://api.cytrix.io", (), ("Apikey",), {True: "True", False: "False"}),
+}
 _REPORTED_WORDS = {"True": True, "False": False}
 
 
@@ -87,8 +111,8 @@ class Kayran:
 
     Args:
         session: with proxies and certificates set.
-        base_url: what Kayran's functions stand under, such as ``https://api.kayran.live``.
         api_key: of a Kayran user whose role is Admin.
+        style: where it is, and how it is called.
         executor: where requests are made, so that whoever waits for one can stop waiting.
         limits: how long things may take.
     """
@@ -96,14 +120,16 @@ class Kayran:
     def __init__(
         self,
         session: requests.Session,
-        base_url: str,
         api_key: str,
+        style: Style,
         executor: Executor,
         limits: Limits = Limits(),
     ) -> None:
+        self._words = style.words
+        self._key_in_body = dict.fromkeys(style.key_in_body, api_key)
+        self._headers = _HEADERS | dict.fromkeys(style.key_in_headers, api_key)
         self._session = session
-        self._base_url = base_url.rstrip("/")
-        self._api_key = api_key
+        self._base_url = style.base_url.rstrip("/")
         self._executor = executor
         self._limits = limits
         # The key is found whatever stands between its letters that doesn't show, or isn't ASCII.
@@ -124,7 +150,7 @@ class Kayran:
             Refused: when Kayran's answer was no, and no other try may have been applied.
             NoClearAnswer: when a try was sent and no clear answer came to it.
         """
-        switches = {parameter: _WORDS[is_on] for parameter, is_on in preferences}
+        switches = {parameter: self._words[is_on] for parameter, is_on in preferences}
         self._call("UpdateMailNotify", switches, self._limits.total)
 
     def get_user_profile(self, within: float) -> KayranReport:
@@ -149,7 +175,8 @@ class Kayran:
 
     def _call(self, function: str, parameters: Mapping[str, str], seconds: float) -> Any:
         """Call a function, trying again what may pass, and return what it answers as ``Data``."""
-        content = json.dumps({"apiKey": self._api_key, **parameters}).encode()
+        fields = {**self._key_in_body, **parameters}
+        content = json.dumps(fields).encode() if fields else b""
         began = time.monotonic()
         if began - self._used_at > self._limits.idle:
             self._session.close()
@@ -200,7 +227,11 @@ class Kayran:
 
     def _send(self, name: str, body: _Body) -> _Answer:
         url = f"{self._base_url}/{name}"
-        request = requests.Request("POST", url, data=body, headers=_HEADERS)
+        request = (
+            requests.Request("POST", url, data=body, headers=self._headers)
+            if body.has_content
+            else requests.Request("GET", url, headers=self._headers)
+        )
         left = max(body.until - time.monotonic(), 0.001)
         # The adapter, not ``Session.send``, which stores cookies, and reads the body of a redirect
         # to its end even where it doesn't follow it.
@@ -278,7 +309,11 @@ class _Body(io.BytesIO):
     def __init__(self, content: bytes, until: float) -> None:
         super().__init__(content)
         self.until = until
+        self.has_content = bool(content)
         self._claim = threading.Lock()
+        if not content:
+            # Nobody can tell when a request without a body is on its way.
+            self.claim()
 
     def claim(self) -> bool:
         """Decide whether it is sent: true for the first to ask, the sender or who gives up."""

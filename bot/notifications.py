@@ -7,7 +7,7 @@ reads, sends or words a sentence for a person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -27,7 +27,7 @@ class Notification:
     Attributes:
         parameter: Kayran's parameter name, also the checkbox option's ``value``.
         label: what the checkbox is called.
-        description: when Kayran sends an e-mail for it.
+        description: when Kayran sends an e-mail for it, after "when".
         phase: which group of the form it stands in.
         read_back: the keys of ``GetUserProfile``'s ``emailNotifications`` that may report it, the
             documented one first. Completed, Pause and Unpause have no documented key: theirs are
@@ -42,33 +42,41 @@ class Notification:
 
 
 NOTIFICATIONS: tuple[Notification, ...] = (
-    Notification(
-        "mailQueue", "Queue", "A queued scan was started", Phase.STARTS, ("onQueueStart",)
-    ),
+    Notification("mailQueue", "Queue", "a queued scan starts", Phase.STARTS, ("onQueueStart",)),
     Notification(
         "mailSchedule",
         "Schedule",
-        "A scheduled scan was started",
+        "a scheduled scan starts",
         Phase.STARTS,
         ("onScheduleStart",),
     ),
-    Notification("mailPause", "Pause", "A scan was paused", Phase.RUNS, ("onPause",)),
+    Notification("mailPause", "Pause", "a scan is paused", Phase.RUNS, ("onPause",)),
     Notification(
-        "mailUnpause", "Unpause", "A paused scan was resumed", Phase.RUNS, ("onUnpause", "onResume")
+        "mailUnpause", "Unpause", "a paused scan resumes", Phase.RUNS, ("onUnpause", "onResume")
     ),
     Notification(
-        "mailStatus", "Status", "A scan had its status changed", Phase.RUNS, ("onChangeStatus",)
+        "mailStatus", "Status", "a scan's status changes", Phase.RUNS, ("onChangeStatus",)
     ),
     Notification(
-        "mailCompleted", "Completed", "A scan completed", Phase.ENDS, ("onComplete", "onCompleted")
+        "mailCompleted", "Completed", "a scan completes", Phase.ENDS, ("onComplete", "onCompleted")
     ),
-    Notification("mailStop", "Stop", "A scan was stopped", Phase.ENDS, ("onStop",)),
-    Notification("mailAborted", "Aborted", "A scan was aborted", Phase.ENDS, ("onAborted",)),
-    Notification("mailDelete", "Delete", "A scan was deleted", Phase.ENDS, ("onDelete",)),
+    Notification("mailStop", "Stop", "a scan is stopped", Phase.ENDS, ("onStop",)),
+    Notification("mailAborted", "Aborted", "a scan is aborted", Phase.ENDS, ("onAborted",)),
+    Notification("mailDelete", "Delete", "a scan is deleted", Phase.ENDS, ("onDelete",)),
 )
 """In the order a person meets them: by phase, then as a scan would go through them."""
 
 PARAMETERS: tuple[str, ...] = tuple(notification.parameter for notification in NOTIFICATIONS)
+
+BY_NAME: Mapping[str, Sequence[str]] = {
+    "all": PARAMETERS,
+    **{name.lower(): (n.parameter,) for n in NOTIFICATIONS for name in (n.label, n.parameter)},
+}
+"""The parameters that a name stands for, by what a person may type, in small letters."""
+COMMAND_WORDS = frozenset(["help", "?", "status", "history", "on", "off", "only", "all", "none"])
+"""What may follow the command."""
+RESERVED = COMMAND_WORDS | set(BY_NAME)
+"""What a mailbox can't be called: its name, too, stands after the command."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +107,6 @@ class Preferences:
         """Pairs of parameter and whether it is on, in the order of ``NOTIFICATIONS``."""
         return ((parameter, parameter in self.on) for parameter in PARAMETERS)
 
-    def with_(self, flags: Mapping[str, bool]) -> Preferences:
-        """These, with the given flags laid over them.
-
-        Raises:
-            ValueError: when a name is not one of the nine.
-        """
-        _refuse_a_tenth(flags)
-        return Preferences(frozenset(p for p, was_on in self if flags.get(p, was_on)))
-
     def as_flags(self) -> Flags:
         """These as something wholly known."""
         return Flags(tuple(is_on for _, is_on in self))
@@ -137,6 +136,10 @@ class Flags:
         _refuse_a_tenth(known)
         return cls(tuple(known.get(parameter) for parameter in PARAMETERS))
 
+    def with_(self, choices: Mapping[str, bool]) -> Flags:
+        """These, with somebody's choices laid over them."""
+        return Flags.of(choices).over(self)
+
     @classmethod
     def unknown(cls) -> Flags:
         """Nothing is known."""
@@ -154,8 +157,19 @@ class Flags:
         pairs = zip(self.values, other.values, strict=True)
         return Flags(tuple(other if mine is None else mine for mine, other in pairs))
 
-    def ticks(self) -> Preferences:
-        """As checkboxes show it: on where known to be on, not ticked otherwise."""
+    @property
+    def unknown_ones(self) -> tuple[str, ...]:
+        """The parameters that are not known."""
+        return tuple(parameter for parameter, value in self if value is None)
+
+    def settled(self) -> Preferences:
+        """As something to set.
+
+        Raises:
+            ValueError: when one is not known: not known is never off.
+        """
+        if self.unknown_ones:
+            raise ValueError("not all of them are known")
         return Preferences(frozenset(parameter for parameter, value in self if value))
 
     def differing(self, other: Flags) -> tuple[str, ...]:

@@ -28,9 +28,14 @@ from dotenv.parser import parse_stream
 
 from bot.access import Role
 from bot.errors import SettingsError
+from bot.notifications import RESERVED
 
 SHORTEST_MASKED_PASSWORD = 8
 _HIGHEST_PORT = 65535
+KAYRAN_API_URLS = {"kayran": "https://api.kayran.live", "cytrix": "https://api.cytrix.io"}
+"""The styles of Kayran's API, and where each is (https://kayran.live, "API";
+https://github.com/Cytrixio/CytrixMCP)."""
+_FURTHER_KEY = "KAYRAN_API_KEY_"
 _LOG_LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
 # What may stand in an address unescaped: https://datatracker.ietf.org/doc/html/rfc3986#appendix-A
 _ADDRESS = re.compile(
@@ -110,6 +115,12 @@ def _roles(text: str) -> frozenset[Role]:
     return frozenset(Role(word) for word in words)
 
 
+def _style(text: str) -> str:
+    if text.lower() not in KAYRAN_API_URLS:
+        raise _Wrong("is no style of Kayran's API")
+    return text.lower()
+
+
 def _port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= _HIGHEST_PORT:
         raise _Wrong("is not a port number")
@@ -181,11 +192,12 @@ VARIABLES = (
         needed="always",
     ),
     Variable(
-        "KAYRAN_API_URL",
-        _base_url,
-        "Write an https:// address, or leave it out for https://api.kayran.live.",
-        default="https://api.kayran.live",
+        "KAYRAN_API_STYLE",
+        _style,
+        "Write kayran or cytrix, or leave it out.",
+        default="kayran",
     ),
+    Variable("KAYRAN_API_URL", _base_url, "Write an https:// address, or leave it out."),
     Variable(
         "ALLOWED_ROLES",
         _roles,
@@ -224,7 +236,9 @@ class Settings:
         slack_bot_token: ``xoxb-…``.
         slack_signing_secret: what Slack signs its requests with; ``None`` where Socket Mode needs none.
         slack_app_token: ``xapp-…`` for Socket Mode; ``None`` over HTTP.
-        kayran_api_key: of a Kayran user whose role is Admin.
+        kayran_api_keys: of Kayran users whose role is Admin, by what their mailboxes are called;
+            ``default`` first.
+        kayran_api_style: which of the two ways of calling Kayran's API, ``kayran`` or ``cytrix``.
         kayran_api_url: the base of Kayran's routes, without a slash at its end; https, or loopback.
         allowed_roles: the workspace roles that may, at least one.
         database_url: an SQLAlchemy URL, ``sqlite:///…`` (a file) or ``postgresql+psycopg://…``.
@@ -239,7 +253,8 @@ class Settings:
     slack_bot_token: str = field(repr=False)
     slack_signing_secret: str | None = field(repr=False)
     slack_app_token: str | None = field(repr=False)
-    kayran_api_key: str = field(repr=False)
+    kayran_api_keys: Mapping[str, str] = field(repr=False)
+    kayran_api_style: str
     kayran_api_url: str
     allowed_roles: frozenset[Role]
     database_url: str = field(repr=False)
@@ -282,6 +297,10 @@ class Settings:
             if each in unset and each.needed in needed
         ]
         values = {each.name.lower(): _read(each, environ, faults) for each in VARIABLES}
+        values["kayran_api_keys"] = _keys(values.pop("kayran_api_key"), environ, faults)
+        values["kayran_api_url"] = values["kayran_api_url"] or KAYRAN_API_URLS.get(
+            values["kayran_api_style"]
+        )
         values["ca_bundle"] = _read(_REQUESTS_CA_BUNDLE, environ, faults) or _read(
             _SSL_CERT_FILE, environ, faults
         )
@@ -307,7 +326,7 @@ class Settings:
         passwords = (sa.make_url(url).password or "" for url in urls if url)
         long_enough = [each for each in passwords if len(each) >= SHORTEST_MASKED_PASSWORD]
         tokens = (self.slack_bot_token, self.slack_signing_secret, self.slack_app_token)
-        return (*filter(None, tokens), self.kayran_api_key, *long_enough)
+        return (*filter(None, tokens), *self.kayran_api_keys.values(), *long_enough)
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy through which an https or wss address is reached; ``None`` where it is reached directly.
@@ -346,6 +365,25 @@ def as_message(error: SettingsError) -> str:
         "started from; .env.example lists every variable.\n"
         "To try the bot first, with no account and nothing to set: python -m bot sandbox"
     )
+
+
+def _keys(key: str | None, environ: Mapping[str, str], faults: list[str]) -> Mapping[str, str]:
+    """The API keys by what their mailboxes are called: ``KAYRAN_API_KEY_DEV`` is ``dev``'s."""
+    keys = {"default": key or ""}
+    for variable in sorted(name for name in environ if name.startswith(_FURTHER_KEY)):
+        name = variable.removeprefix(_FURTHER_KEY).lower()
+        where = "Name it after its mailbox, with letters and digits, such as KAYRAN_API_KEY_DEV."
+        if not re.fullmatch(r"[a-z0-9]{1,20}", name) or name in {*RESERVED, "default"}:
+            faults.append(
+                f"A variable that begins with {_FURTHER_KEY} has a name of no use. {where}"
+            )
+            continue
+        further = _read(Variable(variable, _secret, "Copy it from Kayran."), environ, faults)
+        if further in keys.values():
+            faults.append(f"{variable} holds a key that is given twice. Give each mailbox its own.")
+        elif further:
+            keys[name] = further
+    return keys
 
 
 def _read(variable: Variable, environ: Mapping[str, str], faults: list[str]) -> Any:

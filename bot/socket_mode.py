@@ -101,6 +101,7 @@ class SocketMode:
             while client.current_session is None and not self._stopping.is_set():
                 with contextlib.suppress(ConnectionError):
                     client.connect()
+                    log.info("ready: connected to Slack over Socket Mode")
             self._stopping.wait(self._apart)
 
     def _new_address(self) -> str:

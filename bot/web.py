@@ -179,6 +179,7 @@ def serve(application: WSGIApplication, port: int, host: str = "") -> None:
         log_socket_errors=False,
         ident=None,
     )
+    log.info("ready: HTTP on port %d", port)
     server.run()
     wasyncore.close_all(connections)
 

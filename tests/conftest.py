@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--kills", type=int, default=12, help="how often the bot is killed (200)")
     group.addoption("--people", type=int, default=10, help="how many save at once (50)")
     group.addoption("--seconds", type=float, default=4, help="for how long they do (60)")
-    group.addoption("--orders", type=int, default=10, help="how many orders are made up (300)")
+    group.addoption("--orders", type=int, default=6, help="how many orders are made up (300)")
 
 
 @pytest.fixture

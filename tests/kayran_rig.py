@@ -14,14 +14,14 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
 from bot.app import kayran_session
-from bot.kayran import Kayran, Limits
+from bot.kayran import STYLES, Kayran, Limits
 from bot.settings import Settings
 
 KEY = "made-up-kayran-key-0123456789"
@@ -201,9 +201,8 @@ def client(
         {**needed, "KAYRAN_API_KEY": KEY, "KAYRAN_API_URL": url, **environ}
     )
     executor = ThreadPoolExecutor(threads)
-    kayran = Kayran(
-        kayran_session(settings), settings.kayran_api_url, settings.kayran_api_key, executor, limits
-    )
+    style = replace(STYLES[settings.kayran_api_style], base_url=settings.kayran_api_url)
+    kayran = Kayran(kayran_session(settings), KEY, style, executor, limits)
     try:
         yield kayran
     finally:

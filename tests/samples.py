@@ -11,9 +11,8 @@ from bot.notifications import PARAMETERS, Flags, Preferences
 
 ACCOUNT = "made-up-account"
 ALL_OFF = Flags.of(dict.fromkeys(PARAMETERS, False))
-FLAGS = st.lists(st.sampled_from([True, False, None]), min_size=9, max_size=9).map(
-    lambda values: Flags(tuple(values))
-)
+FLAGS = st.tuples(*[st.sampled_from([True, False, None])] * 9).map(Flags)
+PREFERENCES = st.sets(st.sampled_from(PARAMETERS)).map(Preferences.of)
 
 
 def request(request_key: str, *on: str, **fields: Any) -> Request:

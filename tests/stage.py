@@ -19,6 +19,8 @@ import sqlalchemy as sa
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot.app import Bot, Timing, assemble
+from bot.notifications import NOTIFICATIONS, PARAMETERS
+from bot.sandbox.blocks import elements, options_of
 from bot.sandbox.cast import ADMIN, SCANS
 from bot.sandbox.modals import Modal
 from bot.sandbox.slack import Delivery
@@ -29,7 +31,7 @@ from bot.slack import words
 from bot.store import ChangeStore, Database
 from bot.store.tables import changes, denials
 from tests.proxy import Proxy
-from tests.standins import Kayran, Slack, holders, texts
+from tests.standins import Kayran, Slack, holders, texts, ticked
 
 Seen = TypeVar("Seen")
 
@@ -81,25 +83,34 @@ class Stage:
         assert delivery.error is None, delivery
         return self.wait_for(lambda: self.loaded(user, before), "the form to be filled")
 
-    def save(self, user: str = ADMIN, **ticks: bool) -> Delivery:
-        """Tick and untick by parameter name, and submit."""
-        self.slack.tick(user, **ticks)
+    def choose(self, user: str = ADMIN, *, leave: bool = False, **flags: bool) -> None:
+        """Turn flags on or off by parameter name: tick what is a checkbox, choose what is to be chosen.
+
+        Args:
+            user: whose form it is.
+            leave: whether to leave unchosen what is not known and not named; else it is chosen off.
+            flags: by parameter name.
+        """
+        modal = self.modal(user)
+        unnamed = {} if leave else dict.fromkeys(self.unchosen(user), False)
+        for parameter, is_on in (unnamed | flags).items():
+            if parameter in self.to_choose(user):
+                value = f"{parameter}={words.on_off(is_on)}"
+                [place] = holders(modal, value)
+                self.slack.choose(user, *place, [value])
+            else:
+                self.slack.tick(user, **{parameter: is_on})
+
+    def save(self, user: str = ADMIN, *, leave: bool = False, **flags: bool) -> Delivery:
+        """Turn flags on or off as ``choose`` does, and submit."""
+        self.choose(user, leave=leave, **flags)
         return self.slack.submit(user)
 
-    def choose(self, user: str = ADMIN, **on: bool) -> None:
-        """Choose On or Off by parameter name, where the form asks for a choice."""
-        modal = self.slack.modal(user)
-        assert modal is not None, "no form is open"
-        for parameter, is_on in on.items():
-            value = f"{parameter}={'on' if is_on else 'off'}"
-            [place] = holders(modal, value)
-            self.slack.choose(user, *place, [value])
-
-    def change(self, user: str = ADMIN, channel: str = SCANS, **ticks: bool) -> Message:
-        """The whole walk: command, ticks, save; the result in the thread."""
+    def change(self, user: str = ADMIN, channel: str = SCANS, **flags: bool) -> Message:
+        """The whole walk: command, choices, save; the result in the thread."""
         before = len(self.results(channel))
         self.open_form(user, channel)
-        delivery = self.save(user, **ticks)
+        delivery = self.save(user, **flags)
         assert delivery.error is None, delivery
         assert self.slack.modal(user) is None, "the form is still open"
         return self.wait_for(
@@ -109,6 +120,10 @@ class Stage:
     def press(self, message: Message, action_id: str, user: str = ADMIN) -> Delivery:
         """Press a button of a message."""
         return self.slack.press(user, message.channel, message.ts, action_id)
+
+    def have_all_reported(self) -> None:
+        """Have Kayran report all nine, so that none has to be chosen."""
+        self.kayran.reports = {n.read_back[0]: n.parameter for n in NOTIFICATIONS}
 
     def let_kayran_go_on(self) -> None:
         """Let the call that Kayran hangs on go on, once it is there."""
@@ -137,11 +152,15 @@ class Stage:
         """What only this person was told, as text."""
         return [e.text for e in self.slack.workspace.ephemerals(user)]
 
-    def form_texts(self, user: str = ADMIN) -> str:
-        """Everything the person's open form says."""
+    def modal(self, user: str = ADMIN) -> Modal:
+        """The person's open form."""
         modal = self.slack.modal(user)
         assert modal is not None, "no form is open"
-        return "\n".join(texts(modal))
+        return modal
+
+    def form_texts(self, user: str = ADMIN) -> str:
+        """Everything the person's open form says."""
+        return "\n".join(texts(self.modal(user)))
 
     def loaded(self, user: str = ADMIN, before: Modal | None = None) -> Modal | None:
         """The person's form, where it has come in place of another one and is no longer loading."""
@@ -150,15 +169,24 @@ class Stage:
         return None if is_loading or modal is before else modal
 
     def ticked(self, user: str = ADMIN) -> set[str]:
-        """The parameters that are ticked in the person's open form."""
-        modal = self.slack.modal(user)
-        assert modal is not None, "no form is open"
+        """The parameters that are ticked, or chosen to be on, in the person's open form."""
+        values = {value.removesuffix("=on") for value in ticked(self.modal(user))}
+        return values & set(PARAMETERS)
+
+    def to_choose(self, user: str = ADMIN) -> set[str]:
+        """The parameters of which the person's open form asks for a choice."""
+        elements_there = [element for _, element in elements(self.modal(user).blocks)]
         return {
-            option["value"]
-            for block in modal.state.values()
-            for element in block.values()
-            for option in element.get("selected_options", [])
+            value.partition("=")[0]
+            for element in elements_there
+            if element["type"] == "radio_buttons"
+            for value in options_of(element)
         }
+
+    def unchosen(self, user: str = ADMIN) -> set[str]:
+        """Those of them of which nothing is chosen yet."""
+        chosen = {value.partition("=")[0] for value in ticked(self.modal(user))}
+        return self.to_choose(user) - chosen
 
     def sent_to_kayran(self) -> list[dict[str, object]]:
         """What each ``UpdateMailNotify`` carried, without the key."""

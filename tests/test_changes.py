@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,10 +25,11 @@ from bot.changes import (
     RecordedState,
     Request,
     Result,
+    Unchanged,
 )
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused, StoreUnavailable
 from bot.notifications import PARAMETERS, Flags, Preferences
-from tests.samples import ACCOUNT, ALL_OFF, FLAGS, change, request
+from tests.samples import ACCOUNT, ALL_OFF, FLAGS, PREFERENCES, change, request
 
 REPORTED = ("mailQueue", "mailSchedule", "mailStatus", "mailStop", "mailAborted", "mailDelete")
 """What Kayran documents to report; Pause, Unpause and Completed it does not."""
@@ -160,26 +162,24 @@ class Scene:
             self.store, self.kayran, ACCOUNT, deliver, pauses=(0, 0), clock=lambda: self.now
         )
 
-    def submit(
-        self, key: str, *on: str, shown: Flags = ALL_OFF, based_on: int = 0
-    ) -> Accepted | Conflict:
-        """Send a form."""
-        asked = request(key, *on, shown=shown, based_on=based_on)
+    def submit(self, key: str, *on: str, **fields: Any) -> Accepted | Conflict | Unchanged:
+        """Send a form; what is not said is as ``samples.request`` has it."""
         recorded = self.changes.recorded_state(key)
-        return self.changes.submit(asked, recorded, self.changes.read(1.0))
+        return self.changes.submit(request(key, *on, **fields), recorded, self.changes.read(1.0))
 
-    def accepted(self, key: str, *on: str, shown: Flags = ALL_OFF, based_on: int = 0) -> Change:
+    def accepted(self, key: str, *on: str, **fields: Any) -> Change:
         """Send a form that is accepted."""
-        saved = self.submit(key, *on, shown=shown, based_on=based_on)
+        saved = self.submit(key, *on, **fields)
         assert isinstance(saved, Accepted)
         return saved.change
 
     def ended(self, *on: str, failure: BaseException | None = None) -> Change:
-        """Send a form that shows what is true, and carry it out."""
+        """Send a form that shows what is true, also where it changes nothing, and carry it out."""
         number = len(self.store.changes) + 1
         self.kayran.failure, self.kayran.applies = failure, failure is None
         newest = self.store.recorded_state(ACCOUNT).number
-        self.accepted(f"form-{number}", *on, shown=self.kayran.flags, based_on=newest)
+        shown = {"shown": self.kayran.flags, "based_on": newest, "even_if_unchanged": True}
+        self.accepted(f"form-{number}", *on, **shown)
         self.changes.carry_out()
         self.kayran.failure, self.kayran.applies = None, True
         return self.store.changes[number - 1]
@@ -205,25 +205,19 @@ def test_what_its_form_showed_stands(scene: Scene) -> None:
     assert change.asks_for() == ("mailPause", "mailUnpause", "mailCompleted", "mailStop")
 
 
-def test_an_edit_in_kayran_is_a_conflict(scene: Scene) -> None:
-    """What Kayran reports otherwise than the form showed is not overwritten: nothing is recorded."""
+def test_what_its_form_did_not_show_is_not_overwritten(scene: Scene) -> None:
+    """An edit in Kayran, or another change, which is named: nothing is recorded."""
     scene.kayran.flags = Preferences.of(["mailStop"]).as_flags()
-
-    saved = scene.submit("form-1", "mailPause")
-
-    assert isinstance(saved, Conflict)
-    assert (saved.current.flags["mailStop"], saved.since) == (True, [])
-    assert scene.store.changes == []
-
-
-def test_another_change_is_a_conflict(scene: Scene) -> None:
-    """A change that was accepted since and differs is not overwritten, and is named."""
+    edited = scene.submit("form-1", "mailPause")
+    scene.kayran.flags = ALL_OFF
     theirs = scene.ended("mailCompleted")
+    changed = scene.submit("form-9", "mailPause")
 
-    saved = scene.submit("form-9", "mailPause")
-
-    assert isinstance(saved, Conflict)
-    assert (saved.current.flags["mailCompleted"], saved.since) == (True, [theirs])
+    assert isinstance(edited, Conflict)
+    assert (edited.current.flags["mailStop"], edited.since) == (True, [])
+    assert isinstance(changed, Conflict)
+    assert (changed.current.flags["mailCompleted"], changed.since) == (True, [theirs])
+    assert scene.store.changes == [theirs]
 
 
 def test_a_change_on_its_way_counts(scene: Scene) -> None:
@@ -280,15 +274,38 @@ def test_a_form_that_showed_what_then_was_refused_is_a_conflict(scene: Scene) ->
     assert saved.current.flags["mailCompleted"] is False
 
 
-def test_what_is_not_known_was_shown_not_ticked(scene: Scene) -> None:
-    """That a flag the form did not know turns out to be off is no conflict; that it is on, is."""
+@pytest.mark.parametrize(
+    ("set_now", "saved"),
+    [(["mailPause"], Accepted), ([], Conflict), (["mailPause", "mailStop"], Conflict)],
+)
+def test_what_was_chosen_without_being_seen(
+    scene: Scene, set_now: Sequence[str], saved: type
+) -> None:
+    """Where the form showed nothing, what is known by now has to be what was chosen."""
     scene.kayran.reports = PARAMETERS
+    scene.kayran.flags = Preferences.of(set_now).as_flags()
+    shown = Flags.of({p: False for p in PARAMETERS if p != "mailPause"})
+
+    assert isinstance(scene.submit("form-1", "mailPause", "mailQueue", shown=shown), saved)
+
+
+def test_a_save_that_changes_nothing_records_nothing(scene: Scene) -> None:
+    """It says what is true; all nine are sent all the same for whoever insists."""
+    saved = scene.submit("form-1")
+
+    assert isinstance(saved, Unchanged)
+    assert (saved.current.flags["mailStop"], scene.store.changes) == (False, [])
+    assert scene.accepted("form-1", even_if_unchanged=True).asks_for() == ()
+
+
+def test_to_choose_what_is_not_known_is_a_change(scene: Scene) -> None:
+    """A flag that nobody knew is set, whichever way it was chosen, and what was before stays not known."""
     shown = Flags.of(dict.fromkeys(REPORTED, False))
 
-    scene.kayran.flags = Preferences.of(["mailPause"]).as_flags()
-    assert isinstance(scene.submit("form-1", "mailStop", shown=shown), Conflict)
-    scene.kayran.flags = ALL_OFF
-    assert isinstance(scene.submit("form-2", "mailStop", shown=shown), Accepted)
+    change = scene.accepted("form-1", "mailPause", shown=shown)
+
+    assert change.before == shown
+    assert change.choices() == {"mailPause": True, "mailUnpause": False, "mailCompleted": False}
 
 
 def test_a_silent_kayran_keeps_nobody_from_saving(scene: Scene) -> None:
@@ -329,25 +346,26 @@ def test_a_report_that_is_older_than_the_record_is_no_news(scene: Scene) -> None
 
 
 ENDED = st.builds(
-    lambda wanted, before, found, outcome: change(
-        wanted=wanted.ticks(), before=before, found=found, outcome=outcome
-    ),
-    *(FLAGS, FLAGS, FLAGS, st.sampled_from(COUNTING)),
+    change, wanted=PREFERENCES, before=FLAGS, found=FLAGS, outcome=st.sampled_from(COUNTING)
 )
 
 
-@given(shown=FLAGS, reported=FLAGS, newest=st.none() | ENDED, based_on=st.sampled_from([0, 7]))
+@given(
+    asked=st.builds(request, st.just(""), wanted=PREFERENCES, shown=FLAGS, based_on=st.just(0)),
+    reported=FLAGS,
+    newest=st.none() | ENDED,
+)
 def test_nobody_overwrites_what_they_did_not_see(
-    shown: Flags, reported: Flags, newest: Change | None, based_on: int
+    asked: Request, reported: Flags, newest: Change | None
 ) -> None:
-    """Whatever is known, what is accepted was shown as it is; and a form that was just made stands."""
+    """What is accepted was shown as it is, or chosen as it is; and a form that was just made stands."""
     current = CurrentState(RecordedState(newest), KayranReport(reported))
+    just_made = replace(asked, shown=current.flags, based_on=current.recorded.number)
 
-    if not current.contradicts(shown, based_on):
-        moved = newest is not None and based_on != newest.number
-        seen = current.flags if moved else current.reported
-        assert all(value in (None, bool(shown[p])) for p, value in seen)
-    assert not current.contradicts(current.flags, current.recorded.number)
+    if not current.contradicts(asked):
+        seen = asked.shown.over(asked.wanted.as_flags())
+        assert all(value in (None, seen[p]) for p, value in current.flags)
+    assert not current.contradicts(just_made)
 
 
 # Carrying it out
@@ -385,6 +403,17 @@ def test_kayran_does_not_take_it(
 
     assert (change.outcome, change.reason) == (outcome, reason)
     assert scene.delivered == [change.id]
+
+
+def test_a_no_that_reading_back_contradicts(scene: Scene) -> None:
+    """One of the vendor's pages prints an error in an example of success: what shows counts."""
+    scene.kayran.failure = Refused("Update")
+    scene.accepted("form-1", "mailStop", shown=scene.kayran.flags)
+
+    scene.changes.carry_out()
+
+    [change] = scene.store.changes
+    assert (change.outcome, change.reason) == (Outcome.APPLIED, "Update")
 
 
 @pytest.mark.parametrize(
@@ -474,14 +503,21 @@ def test_what_was_superseded_is_delivered_before_anything_is_sent(scene: Scene) 
     assert scene.kayran.sent == [Preferences.of(["mailPause"])]
 
 
-def test_where_another_process_has_the_lease_nothing_is_sent(scene: Scene) -> None:
-    """What somebody else is carrying out is left to them."""
+@pytest.mark.parametrize("held_by", ["another process", "the end", "the database"])
+def test_what_is_not_to_be_sent_now_stays_open(scene: Scene, held_by: str) -> None:
+    """Where another process has the lease, this one is about to end, or the store is away: no error."""
     scene.accepted("form-1", "mailStop")
-    scene.store.leased = True
+    if held_by == "another process":
+        scene.store.leased = True
+    elif held_by == "the end":
+        scene.changes.stop()
+    else:
+        scene.store.away = {"claim": 1}
 
     scene.changes.carry_out()
 
     assert scene.kayran.sent == []
+    assert scene.store.changes[0].outcome is None
 
 
 def test_a_claim_that_was_granted_too_late_is_not_used(scene: Scene) -> None:
@@ -498,28 +534,6 @@ def test_a_claim_that_was_granted_too_late_is_not_used(scene: Scene) -> None:
     assert scene.kayran.sent == []
     assert [c.outcome for c in scene.store.changes] == [Outcome.SUPERSEDED, None]
     assert scene.delivered == [first.id]
-
-
-def test_whoever_is_to_stop_claims_nothing(scene: Scene) -> None:
-    """What is open stays on record when the process is about to end."""
-    scene.accepted("form-1", "mailStop")
-
-    scene.changes.stop()
-    scene.changes.carry_out()
-
-    assert scene.kayran.sent == []
-    assert scene.store.changes[0].outcome is None
-
-
-def test_a_store_that_is_away_is_no_error(scene: Scene) -> None:
-    """Recovery comes by again; nothing is sent until then."""
-    scene.accepted("form-1", "mailStop")
-    scene.store.away = {"claim": 1}
-
-    scene.changes.carry_out()
-    assert scene.kayran.sent == []
-    scene.changes.carry_out()
-    assert len(scene.kayran.sent) == 1
 
 
 def test_closing_is_tried_a_few_times(scene: Scene) -> None:
@@ -562,26 +576,44 @@ def test_what_is_left_of_another_key_is_closed(
 # What a change leaves behind
 
 
-def test_an_applied_change_leaves_what_was_found_over_what_was_sent() -> None:
-    """Where Kayran shows something else than it was sent, that is what is true."""
-    found = Flags.of({"mailStop": False})
-    left = change("mailStop", "mailPause", outcome=Outcome.APPLIED, found=found).leaves()
+@pytest.mark.parametrize(
+    ("outcome", "found", "left"),
+    [
+        (Outcome.APPLIED, {}, {"mailStop": True, "mailPause": True, "mailDelete": False}),
+        (Outcome.APPLIED, {"mailStop": True}, {"mailStop": True, "mailPause": True}),
+        # Reading back contradicts it: who knows what became of the rest.
+        (Outcome.APPLIED, {"mailStop": False}, {"mailStop": False, "mailPause": None}),
+        (Outcome.APPLIED, {"mailQueue": True}, {"mailStop": None, "mailQueue": True}),
+        # What it was to leave alone is as before; the rest is known only where found.
+        (Outcome.UNSURE, {}, {"mailStop": None, "mailPause": None, "mailDelete": False}),
+        (Outcome.UNSURE, {"mailStop": True}, {"mailStop": True, "mailPause": None}),
+    ],
+)
+def test_what_a_change_leaves(
+    outcome: Outcome, found: dict[str, bool], left: dict[str, bool | None]
+) -> None:
+    """What was found, and of the rest no more than can be known; not certain is as good as applied
+    where nobody is to overwrite it unseen.
+    """
+    ended = change("mailStop", "mailPause", outcome=outcome, found=Flags.of(found))
 
-    assert (left["mailStop"], left["mailPause"], left["mailDelete"]) == (False, True, False)
+    assert {p: ended.leaves()[p] for p in left} == left
+    assert ended.may_leave() == Flags.of(found).over(ended.wanted.as_flags())
 
 
-def test_an_unsure_change_leaves_unknown_what_it_was_to_change() -> None:
-    """What it was to leave alone is as before; what it was to change is known only where found."""
-    found = Flags.of({"mailStop": True})
-    unsure = change("mailStop", "mailPause", outcome=Outcome.UNSURE, found=found)
+def test_undoing_goes_back_to_what_was_known() -> None:
+    """What was not known before can't be put back, and what was not changed is left alone."""
+    before = Flags.of({"mailStop": True, "mailDelete": False, "mailQueue": True})
+    some = change("mailPause", "mailDelete", "mailQueue", before=before)
 
-    left = unsure.leaves()
-    assert (left["mailStop"], left["mailPause"], left["mailDelete"]) == (True, None, False)
-    assert unsure.may_leave()["mailPause"] is True
+    assert some.undo_choices() == {"mailStop": True, "mailDelete": False}
+    assert set(some.not_undone()) == set(PARAMETERS) - {"mailStop", "mailDelete", "mailQueue"}
 
 
-def test_undoing_goes_back_to_what_the_form_showed() -> None:
-    """What was not known before was shown not ticked, and that is what an undo sets."""
-    before = Flags.of({"mailStop": True, "mailPause": None, "mailDelete": False})
-
-    assert change("mailPause", "mailDelete", before=before).undone() == Preferences.of(["mailStop"])
+@pytest.mark.parametrize(
+    ("on", "what"),
+    [(["mailStop", "mailDelete"], "mailStop on, mailDelete on"), ([], "all nine again")],
+)
+def test_a_change_in_the_log(on: Sequence[str], what: str) -> None:
+    """Its number, who, where and what, in one line."""
+    assert change(*on).in_a_line() == f"change 7 by U0ADMIN in C0SCANS ({what})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,9 +43,6 @@ class _Outbox:
     pauses: list[float] = field(default_factory=list)
     before: Callable[[str], object] = lambda _: None
     a_day_is_over: bool = False
-
-    def pending(self, at_most: int) -> Sequence[int]:
-        return [*self.changes.keys() - self.leased - self.done][:at_most]
 
     def claim_delivery(self, change_id: int) -> Change | None:
         self.before("claim_delivery")
@@ -101,9 +98,9 @@ class Scene:
     def __post_init__(self) -> None:
         self.deliverer = self.another_deliverer()
 
-    def another_deliverer(self) -> Deliverer:
+    def another_deliverer(self, kind: type[PooledWebClient] = PooledWebClient) -> Deliverer:
         """The deliverer of another process, or of the next one."""
-        client = PooledWebClient(self.pool, TOKEN, self.slack.api_url, 5, [])
+        client = kind(self.pool, TOKEN, self.slack.api_url, 5, [])
         return Deliverer(self.outbox, client, Replies(self.pool, self.slack.api_url))
 
     def accepted(self, **fields: Any) -> Change:
@@ -173,8 +170,8 @@ def test_what_has_ended_is_delivered_whole(scene: Scene) -> None:
     (parent,), (result,) = scene.parents(), scene.results()
     assert (change.parent_ts, change.reply_ts) == (parent.ts, result.ts)
     assert (result.thread_ts, change.reply_channel) == (parent.ts, SCANS)
-    assert parent.text == receipt.parent(change).text
-    assert result.text == receipt.result(change).text
+    assert parent.text == receipt.parent([change]).text
+    assert result.text == receipt.result([change]).text
     assert scene.outbox.done == {change.id}
 
 
@@ -182,13 +179,13 @@ def test_what_is_on_its_way_is_announced(scene: Scene) -> None:
     """There is a parent message that says so, which follows the change when it has ended."""
     change = scene.deliver(scene.accepted())
     (announced,) = [message.text for message in scene.parents()]
-    assert announced == receipt.parent(change).text
+    assert announced == receipt.parent([change]).text
     assert scene.results() == []
 
     ended = scene.outbox.put(change.id, outcome=Outcome.APPLIED)
     scene.deliver(ended)
 
-    assert [message.text for message in scene.parents()] == [receipt.parent(ended).text]
+    assert [message.text for message in scene.parents()] == [receipt.parent([ended]).text]
     assert len(scene.results()) == 1
 
 
@@ -301,14 +298,19 @@ def test_an_unexpected_error_costs_nobody_their_result(
     assert len(scene.results()) == 1
 
 
-def test_a_message_that_can_not_be_changed_any_more(scene: Scene) -> None:
-    """It stays as it is, and keeps nothing from being delivered."""
+@pytest.mark.parametrize(
+    "code", ["edit_window_closed", "message_not_found", "cant_update_message", "is_archived"]
+)
+def test_a_message_that_can_not_be_changed_any_more(scene: Scene, code: str) -> None:
+    """It stays as it is, and that ends it: nothing is pending for it, here or where it follows up."""
     change = scene.ended()
-    scene.slack.faults.next(UPDATE, Fault.error("cant_update_message"))
+    scene.slack.faults.next(UPDATE, Fault.error(code), times=None)
 
     scene.deliver(change)
+    undo = scene.deliver(scene.ended(origin=Origin.UNDO, origin_change=change.id))
 
-    assert scene.outbox.done == {change.id}
+    assert (scene.outbox.done, scene.outbox.pauses) == ({change.id, undo.id}, [])
+    assert len(scene.results()) == 2
 
 
 # The token is rejected
@@ -329,7 +331,7 @@ def test_a_rejected_token_needs_a_response_url(
 
     assert before_it_ended == []
     (told,) = scene.whispered()
-    assert "*Change 1 is applied.*" in told
+    assert "*Stop* is on" in told
     assert "the bot's token" in told
     assert f"SLACK_BOT_TOKEN: {code}" in caplog.text
     assert scene.outbox.done == {change.id}
@@ -346,7 +348,7 @@ def test_a_closed_channel_goes_to_the_response_url(scene: Scene) -> None:
     delivered = scene.deliver(change)
 
     (told,) = scene.whispered()
-    assert "This comes here because the channel is archived." in told
+    assert "Sent here because <#C0ATTIC> is archived." in told
     assert (delivered.post_error, delivered.reply_ts) == ("is_archived", "")
     assert (scene.direct(), scene.outbox.done) == ([], {change.id})
 
@@ -364,7 +366,7 @@ def test_without_a_response_url_it_is_a_direct_message(scene: Scene) -> None:
     scene.another_deliverer().deliver(change.id)
 
     assert [call.arguments["channel"] for call in scene.slack.calls[asked:]] == [ADMIN]
-    assert "This comes here because the channel is archived." in scene.direct()[-1]
+    assert "Sent here because <#C0ATTIC> is archived." in scene.direct()[-1]
     assert scene.whispered() == []
     assert scene.outbox.changes[change.id].reply_channel == scene.slack.workspace.app_dm(ADMIN).id
 
@@ -405,12 +407,14 @@ def test_the_newest_response_urls_are_kept(scene: Scene) -> None:
     assert len(scene.whispered()) == 1
 
 
-# Buttons
+# What follows from a change
 
 
-def undo(scene: Scene, change: Change) -> Change:
-    """The change that an Undo button made, pressed in the thread."""
-    return scene.accepted(origin=Origin.UNDO, origin_change=change.id, thread="1700000000.000100")
+def undo(scene: Scene, change: Change, **fields: Any) -> Change:
+    """The change that an Undo button made, pressed in the change's thread."""
+    return scene.accepted(
+        origin=Origin.UNDO, origin_change=change.id, thread=change.parent_ts, **fields
+    )
 
 
 def has_button(message: Message) -> bool:
@@ -426,9 +430,36 @@ def test_a_used_button_goes_from_its_message(scene: Scene) -> None:
 
     scene.deliver(follow_up)
 
-    (result,) = scene.results()
-    assert result.text == receipt.result(change, follow_up).text
+    (result,), (parent,) = scene.results(), scene.parents()
+    assert result.text == receipt.result([change, follow_up]).text
+    assert parent.text == receipt.parent([change, follow_up]).text
     assert not has_button(result)
+
+
+def test_all_that_led_to_a_change_is_brought_up_to_date(scene: Scene) -> None:
+    """The channel's message and every result up the chain say how they stand now."""
+    story = [scene.deliver(scene.ended())]
+    for outcome in (Outcome.APPLIED, Outcome.REFUSED):
+        story.append(scene.deliver(undo(scene, story[-1], outcome=outcome, reason="no")))
+    again = {"origin": Origin.TRY_AGAIN, "origin_change": story[-1].id, "outcome": Outcome.APPLIED}
+    story.append(scene.deliver(scene.accepted(thread=story[0].parent_ts, **again)))
+
+    assert [parent.text for parent in scene.parents()] == [receipt.parent(story).text]
+    assert [result.text for result in scene.results()] == [
+        receipt.result(story[n:], story[n - 1] if n else None).text for n in range(4)
+    ]
+    assert [has_button(result) for result in scene.results()] == [False, False, False, True]
+
+
+def test_a_change_that_has_nothing_to_do_with_it_leaves_it_alone(scene: Scene) -> None:
+    """Its messages are neither changed nor looked at."""
+    first = scene.deliver(scene.ended())
+    asked = len(scene.slack.calls_of(UPDATE))
+
+    scene.deliver(scene.ended())
+
+    changed = {call.arguments["ts"] for call in scene.slack.calls_of(UPDATE)[asked:]}
+    assert changed.isdisjoint({first.parent_ts, first.reply_ts})
 
 
 @pytest.mark.parametrize("method", ["claim_delivery", "posted_reply"])
@@ -446,3 +477,23 @@ def test_a_button_that_was_used_meanwhile(scene: Scene, method: str) -> None:
 
     (result,) = scene.results()
     assert not has_button(result)
+
+
+def test_two_that_write_at_once_end_with_what_is_true(scene: Scene) -> None:
+    """Of two processes the one with older news may write last; it looks again, and puts it right."""
+    change = scene.ended()
+    undone: list[Change] = []
+
+    class Late(PooledWebClient):
+        def chat_update(self, **arguments: Any) -> Any:
+            if not undone:
+                now = scene.outbox.changes[change.id]
+                undone.append(undo(scene, now, outcome=Outcome.APPLIED))
+                scene.another_deliverer().deliver(undone[0].id)
+            return super().chat_update(**arguments)
+
+    scene.another_deliverer(Late).deliver(change.id)
+
+    (parent,) = scene.parents()
+    assert parent.text == receipt.parent([change, undone[0]]).text
+    assert not has_button(scene.results()[0])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,41 +13,20 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bot.access import Reason
 from bot.changes import Change, Conflict, CurrentState, KayranReport, Origin, Outcome, RecordedState
-from bot.errors import NoClearAnswer, NotSent, Obstacle, Refused
-from bot.notifications import PARAMETERS, Flags
+from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
+from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags
 from bot.sandbox import blocks
 from bot.sandbox.modals import Modal
-from bot.slack import form
-from bot.slack.form import METADATA, Proposal, UnreadableForm
+from bot.slack import form, words
+from bot.slack.form import METADATA, Basis, Submission, UnreadableForm
 from bot.slack.payloads import Call
 from tests import block_kit
 from tests.odd_answers import NASTY_REASON
-from tests.samples import ACCOUNT, ALL_OFF, FLAGS, change
-from tests.standins import holders
+from tests.samples import ACCOUNT, ALL_OFF, FLAGS, PREFERENCES, change
 
 FEWER = hypothesis_settings(max_examples=40)
 """For what takes a few milliseconds to draw and to build."""
-
-NINE = {
-    "When a scan starts": {
-        "mailQueue": ("Queue", "A queued scan was started"),
-        "mailSchedule": ("Schedule", "A scheduled scan was started"),
-    },
-    "While a scan runs": {
-        "mailPause": ("Pause", "A scan was paused"),
-        "mailUnpause": ("Unpause", "A paused scan was resumed"),
-        "mailStatus": ("Status", "A scan had its status changed"),
-    },
-    "When a scan ends": {
-        "mailCompleted": ("Completed", "A scan completed"),
-        "mailStop": ("Stop", "A scan was stopped"),
-        "mailAborted": ("Aborted", "A scan was aborted"),
-        "mailDelete": ("Delete", "A scan was deleted"),
-    },
-}
-"""What the form has to offer, written down once more: from Kayran's pages, not from the code."""
 
 CALL = Call(
     user="U0ADMIN",
@@ -53,53 +35,74 @@ CALL = Call(
     thread="1700000000.000100",
     response_url="https://hooks.slack.com/commands/T0EXAMPLE/1/x",
 )
-TICKS = st.dictionaries(st.sampled_from(PARAMETERS), st.booleans())
+ONE: dict[str, str] = {}
+TWO = {ACCOUNT: "staging", "another": "production"}
+TIMED_OUT = NoClearAnswer(Obstacle.TIMED_OUT)
+SIX = Flags.of(dict.fromkeys(set(PARAMETERS) - {"mailPause", "mailUnpause", "mailCompleted"}, True))
+CHOICES = st.dictionaries(st.sampled_from(PARAMETERS), st.booleans())
 CHANGES = st.builds(
-    lambda wanted, **fields: change(user="U0OTHER", wanted=wanted.ticks(), **fields),
-    wanted=FLAGS,
+    change,
+    user=st.just("U0OTHER"),
+    wanted=PREFERENCES,
     before=FLAGS,
     found=FLAGS,
     outcome=st.sampled_from([None, *Outcome]),
     origin=st.sampled_from(Origin),
+    superseded_by=st.just(9),
 )
+OF_READING = [o for o in Obstacle if o not in (Obstacle.UNEXPECTED, Obstacle.OTHER_KEY)]
+TROUBLES = [
+    None,
+    Refused(NASTY_REASON),
+    NotSent(Obstacle.UNREACHABLE),
+    *map(NoClearAnswer, OF_READING),
+]
 STATES = st.builds(
     CurrentState,
     recorded=st.builds(RecordedState, newest=st.none() | CHANGES),
-    report=st.builds(
-        KayranReport,
-        flags=FLAGS,
-        mailbox=st.none() | st.emails() | st.text(max_size=400),
-        trouble=st.sampled_from(
-            [
-                None,
-                Refused(NASTY_REASON),
-                NotSent(Obstacle.UNREACHABLE),
-                *map(NoClearAnswer, Obstacle),
-            ]
-        ),
-    ),
+    report=st.builds(KayranReport, trouble=st.sampled_from(TROUBLES))
+    | st.builds(KayranReport, FLAGS, st.none() | st.emails() | st.text(max_size=400)),
 )
+SET_HERE = change("mailStop", user="U0OTHER", number=3, outcome=Outcome.APPLIED)
+ON_ITS_WAY = change("mailStop", user="U0OTHER", number=3)
+NOT_SURE = change("mailStop", user="U0OTHER", number=3, outcome=Outcome.UNSURE)
+EXCEPT, WHAT = "except Pause, Unpause and Completed", "This is what <@U0OTHER> last set here"
+WHEN = "<!date^1700000000^{date_short_pretty} at {time}|2023-11-14 22:13 UTC>"
 
 
-def state(flags: Flags | dict[str, bool] | None = None, **report: Any) -> CurrentState:
-    """Nothing on record, and Kayran reports these flags."""
-    flags = flags if isinstance(flags, Flags) else Flags.of(flags or {})
-    return CurrentState(RecordedState(None), KayranReport(flags, **report))
+def state(flags: Flags = ALL_OFF, newest: Change | None = None, **report: Any) -> CurrentState:
+    """Kayran reports these flags, and this is the newest change on record."""
+    return CurrentState(RecordedState(newest), KayranReport(flags, **report))
 
 
-def built(current: CurrentState, call: Call = CALL) -> dict[str, Any]:
-    """The form as it would go over the wire."""
-    view: dict[str, Any] = json.loads(json.dumps(form.build(current, ACCOUNT, call).to_dict()))
-    return view
+def as_sent(view: Any) -> dict[str, Any]:
+    """A view as it goes over the wire."""
+    sent: dict[str, Any] = json.loads(json.dumps(view.to_dict()))
+    return sent
 
 
-def submitted(view: dict[str, Any], **ticks: bool) -> dict[str, Any]:
-    """What Slack sends when the form is submitted, with these boxes ticked or unticked before."""
+def built(
+    current: CurrentState,
+    mailboxes: Mapping[str, str] = ONE,
+    choices: Mapping[str, bool] | None = None,
+    top: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A new form."""
+    basis = Basis.of(current, ACCOUNT, CALL)
+    return as_sent(form.build(basis, current, mailboxes, choices, top))
+
+
+def submitted(view: dict[str, Any], choices: Mapping[str, bool] | None = None) -> dict[str, Any]:
+    """What Slack sends when these boxes were ticked or unticked and these buttons chosen."""
     modal = Modal("V1", "U0ADMIN", view, "1")
-    for parameter, on in ticks.items():
-        for block_id, action_id in holders(modal, parameter):
-            held = {*blocks.values_of(modal.state[block_id][action_id]), parameter}
-            modal.choose(block_id, action_id, [one for one in held if on or one != parameter])
+    for parameter, on in (choices or {}).items():
+        for block, element in blocks.elements(modal.blocks):
+            ids, there = (block["block_id"], element["action_id"]), blocks.options_of(element)
+            if parameter in there:
+                others = set(blocks.values_of(modal.state[ids[0]][ids[1]])) - {parameter}
+                modal.choose(*ids, [*others, *[parameter][:on]])
+            elif f"{parameter}=on" in there:
+                modal.choose(*ids, [f"{parameter}={'on' if on else 'off'}"])
     return {
         "type": "view_submission",
         "user": {"id": "U0ADMIN"},
@@ -108,144 +111,233 @@ def submitted(view: dict[str, Any], **ticks: bool) -> dict[str, Any]:
     }
 
 
-def parsed(view: dict[str, Any], **ticks: bool) -> form.Submission:
+def parsed(view: dict[str, Any], choices: Mapping[str, bool] | None = None) -> Submission:
     """The same, as it is read."""
-    return form.parse(submitted(view, **ticks), ACCOUNT)
+    return form.parse(submitted(view, choices), TWO)
 
 
 def inputs(view: dict[str, Any]) -> list[dict[str, Any]]:
-    """The form's groups of checkboxes."""
+    """The form's inputs."""
     return [block for block in view["blocks"] if block["type"] == "input"]
 
 
-def texts(view: dict[str, Any]) -> str:
-    """What the form says, apart from its boxes."""
-    return "\n".join(block_kit.texts([b for b in view["blocks"] if b["type"] != "input"]))
+def beside_the_nine(view: dict[str, Any]) -> str:
+    """What the form says apart from its nine notifications: headings and buttons too."""
+    rest = [b if b["type"] != "input" else b["label"] for b in view["blocks"]]
+    choices = {f"{n.label}: {n.description}" for n in NOTIFICATIONS}
+    buttons = [view["title"], view["submit"], view["close"]]
+    return "\n".join(text for text in block_kit.texts([*rest, *buttons]) if text not in choices)
 
 
 # What is built
 
 
-def test_nine_boxes_in_three_groups() -> None:
-    """Each stands where it belongs, named and described, its value the parameter; none need be ticked."""
-    view = built(state(ALL_OFF))
+def test_what_is_known_is_a_checkbox() -> None:
+    """In its group, in a few words, its value Kayran's parameter; none need be ticked."""
+    view = built(state(ALL_OFF.with_({"mailStop": True})))
 
-    offered = {
-        block["label"]["text"]: {
-            option["value"]: (option["text"]["text"], option["description"]["text"])
-            for option in block["element"]["options"]
-        }
-        for block in inputs(view)
+    assert [(b["label"]["text"], b["optional"]) for b in inputs(view)] == [
+        ("When a scan starts", True),
+        ("While a scan runs", True),
+        ("When a scan ends", True),
+    ]
+    offered = [option for block in inputs(view) for option in block["element"]["options"]]
+    assert {option["text"]["type"] for option in offered} == {"mrkdwn"}
+    assert [(o["value"], o["text"]["text"]) for o in offered] == [
+        ("mailQueue", "*Queue*  a queued scan starts"),
+        ("mailSchedule", "*Schedule*  a scheduled scan starts"),
+        ("mailPause", "*Pause*  a scan is paused"),
+        ("mailUnpause", "*Unpause*  a paused scan resumes"),
+        ("mailStatus", "*Status*  a scan's status changes"),
+        ("mailCompleted", "*Completed*  a scan completes"),
+        ("mailStop", "*Stop*  a scan is stopped"),
+        ("mailAborted", "*Aborted*  a scan is aborted"),
+        ("mailDelete", "*Delete*  a scan is deleted"),
+    ]
+    assert not any("description" in option for option in offered)
+
+
+@given(flags=FLAGS, choices=CHOICES)
+def test_what_is_not_known_has_to_be_chosen(flags: Flags, choices: dict[str, bool]) -> None:
+    """Each is an input of its own, On or Off, that can't be left out; neither is chosen by the bot."""
+    ticked, chosen = set(), {}
+    for block in inputs(built(state(flags), choices=choices)):
+        element = block["element"]
+        if element["type"] == "checkboxes":
+            assert all(flags[option["value"]] is not None for option in element["options"])
+            ticked |= {option["value"] for option in element.get("initial_options", [])}
+        else:
+            on, off = (option["value"] for option in element["options"])
+            parameter = on.partition("=")[0]
+            assert (element["type"], on, off) == (
+                "radio_buttons",
+                f"{parameter}=on",
+                f"{parameter}=off",
+            )
+            assert not block.get("optional", False)
+            chosen[parameter] = element.get("initial_option", {}).get("value")
+
+    meant = {True: "=on", False: "=off"}
+    assert ticked == {p for p, value in flags if value is not None and choices.get(p, value)}
+    assert chosen == {
+        p: p + meant[choices[p]] if p in choices else None for p, v in flags if v is None
     }
-    assert offered == NINE
-    assert [list(group) for group in offered.values()] == [list(g) for g in NINE.values()]
-    assert all(block["optional"] is True for block in inputs(view))
 
 
-@given(flags=FLAGS)
-def test_the_ticks_are_what_is_known(flags: Flags) -> None:
-    """A box is ticked when it is known to be on, and what is not known says so."""
-    elements = [block["element"] for block in inputs(built(state(flags)))]
-
-    ticked = {o["value"] for element in elements for o in element.get("initial_options", [])}
-    assert ticked == {p for p, value in flags if value}
-    for option in (o for element in elements for o in element["options"]):
-        said = option["description"]["text"]
-        assert said.endswith(" (not known now)") == (flags[option["value"]] is None)
-
-
-@given(current=STATES)
-def test_slack_takes_every_form(current: CurrentState) -> None:
+@given(
+    current=STATES,
+    mailboxes=st.sampled_from([ONE, TWO]),
+    choices=CHOICES,
+    origin=st.sampled_from([Origin.UNDO, Origin.TRY_AGAIN]),
+    since=st.lists(CHANGES, max_size=6),
+)
+def test_slack_takes_every_form(
+    current: CurrentState,
+    mailboxes: Mapping[str, str],
+    choices: dict[str, bool],
+    origin: Origin,
+    since: list[Change],
+) -> None:
     """It is within the limits, and nothing of Kayran's becomes a mention or a link."""
-    view = built(current)
+    view = built(current, mailboxes, choices, words.proposal(origin, change("mailStop"), since))
 
     assert block_kit.complaints("view", view) == []
-    assert "<" not in texts(view).replace("<@U0OTHER>", "").replace("<!date^", "")
+    said = beside_the_nine(view).replace("<@U0OTHER>", "").replace("<@U0ADMIN>", "")
+    assert "<" not in said.replace("<!date^", "").replace("<#C0SCANS>", "")
+
+
+@pytest.mark.parametrize("newest", [None, SET_HERE, NOT_SURE, ON_ITS_WAY])
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_the_form_is_in_few_words(newest: Change | None, trouble: KayranError | None) -> None:
+    """At most 60 beside the nine, where anything is known: headings, title and buttons too."""
+    current = state(Flags.unknown(), newest, trouble=trouble) if trouble else state(SIX, newest)
+    said = re.sub(r"<!date[^>]*>", "today at 17:50", beside_the_nine(built(current)))
+    unquoted = re.sub(r"“[^”]*”|\*[^*]*@[^*]*\*", "so", said)
+
+    assert newest is None or len(unquoted.split()) <= 60
 
 
 def test_no_two_forms_have_the_same_ids() -> None:
     """With the same block ids Slack would keep old ticks and ignore new ones."""
-    ids = [block["block_id"] for _ in range(5) for block in inputs(built(state()))]
+    ids = [block["block_id"] for _ in range(5) for block in inputs(built(state(SIX)))]
 
-    assert len(set(ids)) == len(ids) == 15
+    assert len(set(ids)) == len(ids) == 5 * 6
 
 
-@pytest.mark.parametrize(
-    "view", [form.loading("x"), form.answer("Words."), form.refusal(Reason.GUEST, "No.")]
-)
-def test_a_form_without_boxes(view: Any) -> None:
+@pytest.mark.parametrize("view", [form.loading("x"), form.answer("Words.")])
+def test_a_form_without_inputs(view: Any) -> None:
     """What only says something can't be submitted, carries nothing, and is what Slack takes."""
-    as_sent = view.to_dict()
+    sent = as_sent(view)
 
-    assert block_kit.complaints("view", as_sent) == []
-    assert not {"submit", "private_metadata"} & as_sent.keys()
-
-
-SET_HERE = change("mailStop", user="U0OTHER", number=3, outcome=Outcome.APPLIED)
-ON_ITS_WAY = change("mailStop", user="U0OTHER", number=3)
+    assert block_kit.complaints("view", sent) == []
+    assert not {"submit", "private_metadata"} & sent.keys()
 
 
 @pytest.mark.parametrize(
     ("current", "said"),
     [
-        (state(ALL_OFF), "The ticks show what Kayran has set now."),
-        (state({"mailStop": True}), "Kayran has just reported Stop."),
-        (state({"mailStop": True}), "Not known, and shown not ticked: Queue, Schedule, Pause,"),
+        (state(), ["Read from Kayran just now."]),
+        (state(SIX), ["Read from Kayran just now.", "Kayran doesn't report these, so choose."]),
         (
-            CurrentState(RecordedState(SET_HERE), KayranReport(Flags.of({"mailStop": True}))),
-            "as last set here by <@U0OTHER>, <!date^1700000000^",
+            state(SIX, SET_HERE),
+            [f"Read from Kayran just now, {EXCEPT}: as <@U0OTHER> last set them here, {WHEN}."],
         ),
         (
-            state(trouble=NoClearAnswer(Obstacle.TIMED_OUT)),
-            "could not be asked what is set now: Kayran did not answer in time.",
+            state(Flags.unknown(), SET_HERE, trouble=TIMED_OUT),
+            [f"Kayran didn't answer in time. {WHAT}, {WHEN}; it may have changed since."],
         ),
         (
-            CurrentState(RecordedState(ON_ITS_WAY), KayranReport(ALL_OFF)),
-            "Change 3 by <@U0OTHER> is on its way",
+            state(Flags.unknown(), NOT_SURE, trouble=TIMED_OUT),
+            ["Not known, so choose:"],
         ),
-        (state(mailbox="security@example.com"), "*s…y@example.com*"),
+        (
+            state(Flags.unknown(), trouble=Refused("Not valid token")),
+            [
+                "Kayran refused: “Not valid token”, and nothing is known from here.",
+                "None of these is known, so choose all nine.",
+            ],
+        ),
+        (state(ALL_OFF, ON_ITS_WAY), ["As <@U0OTHER> is setting them right now (change 3)."]),
+        (state(mailbox="security@example.com"), ["E-mails go to *s…y@example.com*."]),
+        (state(), ["Save sets all nine. The result goes to the thread."]),
     ],
 )
-def test_where_the_ticks_come_from(current: CurrentState, said: str) -> None:
-    """Each source is named; and whose mailbox it is, masked."""
+def test_what_the_form_says(current: CurrentState, said: list[str]) -> None:
+    """Whose mailbox it is, masked; where what it shows comes from; and where the result goes."""
     view = built(current)
 
-    assert said in texts(view)
+    assert set(said) <= set(beside_the_nine(view).splitlines())
     assert "security@" not in json.dumps(view)
+
+
+@pytest.mark.parametrize(("trouble", "there"), [(TIMED_OUT, True), (None, False)])
+def test_kayran_can_be_asked_again(trouble: NoClearAnswer | None, there: bool) -> None:
+    """Where it didn't answer; and the form keeps what was chosen by then."""
+    first = built(state(Flags.unknown(), SET_HERE, trouble=trouble))
+    sent = parsed(first, {"mailStop": False, "mailQueue": True})
+
+    basis = sent.basis.anew(now := state(SIX), ACCOUNT)
+    again = parsed(as_sent(form.build(basis, now, ONE, sent.own_changes)))
+
+    actions = [e["action_id"] for _, e in blocks.elements(first["blocks"])]
+    assert (form.ASK_AGAIN_ACTION_ID in actions) is there
+    assert again.own_changes == {"mailStop": False}
+    assert again.choices["mailQueue"] is True
+
+
+@FEWER
+@given(current=STATES)
+def test_there_is_a_choice_of_mailboxes_where_there_are_several(current: CurrentState) -> None:
+    """It begins with the form's own; a proposal is of one mailbox and doesn't follow to another."""
+    several = submitted(built(current, TWO))
+    one = form.parse(several, TWO)
+    (held,) = [
+        h for h in several["view"]["state"]["values"].values() if form.MAILBOX_ACTION_ID in h
+    ]
+    held[form.MAILBOX_ACTION_ID]["selected_option"]["value"] = "another"
+    other = form.parse(several, TWO)
+    proposal = replace(one.basis, origin=Origin.UNDO, origin_change=70)
+
+    assert form.MAILBOX_ACTION_ID not in json.dumps(built(current))
+    assert (one.account, other.account, other.basis.account) == (ACCOUNT, "another", ACCOUNT)
+    assert proposal.anew(current, ACCOUNT).origin_change == 70
+    moved = proposal.anew(current, "another")
+    assert (moved.account, moved.origin, moved.origin_change) == ("another", Origin.FORM, None)
+    with pytest.raises(UnreadableForm):
+        form.parse(several, [ACCOUNT])
 
 
 # What is read back
 
 
 @FEWER
-@given(current=STATES, ticks=TICKS)
-def test_what_is_ticked_is_what_is_asked_for(current: CurrentState, ticks: dict[str, bool]) -> None:
-    """Every box is on or off as the person left it, and the form remembers what it was based on."""
-    read = parsed(built(current), **ticks)
+@given(current=STATES, mailboxes=st.sampled_from([ONE, TWO]), choices=CHOICES)
+def test_what_is_chosen_is_what_is_asked_for(
+    current: CurrentState, mailboxes: Mapping[str, str], choices: dict[str, bool]
+) -> None:
+    """Every box and button as the person left it, what is missing by its input, and the form's basis."""
+    view = built(current, mailboxes)
+    read = parsed(view, choices)
 
-    assert (read.user, read.team) == ("U0ADMIN", "T0EXAMPLE")
-    assert read.wanted == current.flags.ticks().with_(ticks)
-    assert read.own_changes.keys() == {
-        p for p, v in ticks.items() if v is not bool(current.flags[p])
-    }
-    basis = read.basis
-    assert (basis.shown, basis.based_on) == (current.flags, current.recorded.number)
-    assert (basis.account, basis.origin, basis.origin_change) == (ACCOUNT, Origin.FORM, None)
-    assert (basis.channel, basis.thread, basis.response_url) == (
-        CALL.channel,
-        CALL.thread,
-        CALL.response_url,
-    )
+    known = {p: v for p, v in current.flags if v is not None}
+    assert (read.user, read.team, read.account) == ("U0ADMIN", "T0EXAMPLE", ACCOUNT)
+    assert read.choices == known | choices
+    assert read.own_changes == {p: v for p, v in choices.items() if v is not current.flags[p]}
+    assert list(read.missing.values()) == [p for p in PARAMETERS if p not in read.choices]
+    assert set(read.missing) <= {block["block_id"] for block in inputs(view)}
+    assert read.first_input == inputs(view)[0]["block_id"]
+    if not read.missing:
+        assert dict(read.wanted) == read.choices
+    expected = Basis.of(current, ACCOUNT, CALL)
+    assert replace(read.basis, form="") == replace(expected, form="")
 
 
-def test_the_same_form_with_the_same_ticks_is_the_same_request() -> None:
-    """Sent twice it has one key; with other ticks, or as another form, another."""
+def test_the_same_form_with_the_same_choices_is_the_same_request() -> None:
+    """Sent twice it has one key; with other choices, or as another form, another."""
     view, other = built(state()), built(state())
+    stop = {"mailStop": True}
     keys = [
-        parsed(view, mailStop=True).request_key,
-        parsed(view, mailStop=True).request_key,
-        parsed(view).request_key,
-        parsed(other, mailStop=True).request_key,
+        parsed(v, c).request_key for v, c in [(view, stop), (view, stop), (view, {}), (other, stop)]
     ]
 
     assert keys[0] == keys[1]
@@ -253,100 +345,92 @@ def test_the_same_form_with_the_same_ticks_is_the_same_request() -> None:
     assert all(len(key) <= 255 for key in keys)
 
 
-def test_an_error_hangs_on_the_first_input() -> None:
-    """Slack shows it there."""
-    view = built(state())
-
-    assert parsed(view).first_input == inputs(view)[0]["block_id"]
-
-
 def test_a_response_url_that_is_too_long_is_left_out() -> None:
     """Slack takes so many characters; the form is worth more than the address."""
-    long = "https://hooks.slack.com/commands/" + "x" * METADATA
-    view = built(state(), Call("U0ADMIN", "T0EXAMPLE", "C0SCANS", response_url=long))
+    basis = Basis.of(state(), ACCOUNT, replace(CALL, response_url="https://x/" + "x" * METADATA))
 
-    assert len(view["private_metadata"]) <= METADATA
-    assert parsed(view).basis.response_url is None
-    assert parsed(view).basis.channel == "C0SCANS"
+    read = parsed(as_sent(form.build(basis, state(), ONE)))
+
+    assert read.basis == replace(basis, response_url=None)
 
 
-# What comes back, and what is proposed
+@given(flags=PREFERENCES.map(lambda wanted: wanted.as_flags()))
+def test_a_form_that_changes_nothing(flags: Flags) -> None:
+    """It says so, and Send anyway asks for all nine as they are."""
+    basis = Basis.of(state(flags), ACCOUNT, CALL)
+    view = as_sent(form.unchanged(basis))
+    body = submitted(view)
+    read = form.parse(body, TWO)
+
+    assert block_kit.complaints("view", view) == []
+    assert view["blocks"][0]["text"]["text"].startswith("*Nothing to change.*")
+    ((_, button),) = blocks.elements(view["blocks"])
+    assert (button["text"]["text"], button["action_id"]) == (
+        "Send anyway",
+        form.SEND_ANYWAY_ACTION_ID,
+    )
+    assert (read.wanted.as_flags(), read.basis, read.account) == (flags, basis, ACCOUNT)
+
+
+# What comes back
 
 
 @FEWER
-@given(current=STATES, since=st.lists(CHANGES, max_size=5), ticks=TICKS)
+@given(current=STATES, since=st.lists(CHANGES, max_size=5), choices=CHOICES)
 def test_a_form_that_comes_back(
-    current: CurrentState, since: list[Change], ticks: dict[str, bool]
+    current: CurrentState, since: list[Change], choices: dict[str, bool]
 ) -> None:
-    """It shows what is true now with the person's own ticks laid over it, under new ids, and fits."""
-    first = built(state({"mailStop": True, "mailQueue": False}))
-    sent = parsed(first, **ticks)
+    """It shows what is true now with the person's own choices laid over it, under new ids, and fits."""
+    first = built(state(Flags.of({"mailStop": True, "mailQueue": False})))
+    sent = parsed(first, choices)
 
-    view = form.build_again(sent, Conflict(current, since)).to_dict()
+    view = as_sent(form.build_again(sent, Conflict(current, since), ONE))
 
     assert block_kit.complaints("view", view) == []
-    read = parsed(view)
-    assert read.wanted == current.flags.ticks().with_(sent.own_changes)
-    assert (read.basis.shown, read.basis.based_on) == (current.flags, current.recorded.number)
-    assert read.basis.response_url == sent.basis.response_url
+    read, now = parsed(view), {p: v for p, v in current.flags if v is not None}
+    assert read.choices == now | sent.own_changes
+    expected = replace(Basis.of(current, ACCOUNT, CALL), form=read.basis.form)
+    assert read.basis == expected
     assert {b["block_id"] for b in inputs(view)}.isdisjoint(b["block_id"] for b in inputs(first))
+
+
+WHO, ON, OFF = "• <@U0OTHER>", Flags.of({"mailStop": True}), Flags.of({"mailStop": False})
 
 
 @pytest.mark.parametrize(
     ("before", "now", "outcome", "said"),
     [
-        ({"mailStop": False}, {"mailStop": True}, Outcome.APPLIED, "_on_: Stop off → on"),
-        ({"mailStop": False}, {}, None, "_on_, on its way: Stop off → on"),
-        ({"mailStop": True}, {"mailStop": False}, Outcome.REFUSED, "_on_: did not take effect"),
+        (OFF, ON, Outcome.APPLIED, [f"{WHO} turned *Stop* on."]),
+        (OFF, Flags.unknown(), None, [f"{WHO} is turning *Stop* on."]),
+        (ON, OFF, Outcome.REFUSED, [f"{WHO} wanted to turn *Stop* on. It didn't take effect."]),
         (
-            {"mailStop": True},
-            {"mailStop": False},
+            ON,
+            OFF,
             Outcome.UNSURE,
-            "_on_: not certain whether it took effect (Stop off → on)",
+            [f"{WHO} wanted to turn *Stop* on. Whether it took effect isn't certain."],
         ),
         # Edited away again in Kayran, or edited beside it.
+        (ON, OFF, Outcome.APPLIED, [f"{WHO} turned *Stop* on.", "• In Kayran, *Stop* is off now."]),
         (
-            {"mailStop": True},
-            {"mailStop": False},
+            OFF.with_({"mailQueue": False}),
+            ON.with_({"mailQueue": True}),
             Outcome.APPLIED,
-            "• In Kayran itself: Stop on → off",
-        ),
-        (
-            {"mailStop": False, "mailQueue": False},
-            {"mailStop": True, "mailQueue": True},
-            Outcome.APPLIED,
-            "• In Kayran itself: Queue off → on",
+            [f"{WHO} turned *Stop* on.", "• In Kayran, *Queue* is on now."],
         ),
     ],
 )
 def test_what_a_form_that_comes_back_says(
-    before: dict[str, bool], now: dict[str, bool], outcome: Outcome | None, said: str
+    before: Flags, now: Flags, outcome: Outcome | None, said: list[str]
 ) -> None:
-    """Whose change it was, when, and which box from what to what; or that it was in Kayran itself."""
+    """Who did what, or that it was in Kayran itself; nothing that was on the form already."""
     theirs = change("mailStop", user="U0OTHER", number=3, outcome=outcome)
-    current = CurrentState(RecordedState(theirs), KayranReport(Flags.of(now)))
+    sent = parsed(built(state(before)))
 
-    told = texts(
-        form.build_again(parsed(built(state(before))), Conflict(current, [theirs])).to_dict()
-    )
+    view = as_sent(form.build_again(sent, Conflict(state(now, theirs), [theirs]), ONE))
 
-    who = "• Change 3 by <@U0OTHER>, <!date^1700000000^{date_short_pretty} at {time}|2023-11-14 22:13 UTC>"
-    assert said.replace("_on_", who) in told
-
-
-@FEWER
-@given(current=STATES, theirs=CHANGES, origin=st.sampled_from([Origin.UNDO, Origin.TRY_AGAIN]))
-def test_a_proposal(current: CurrentState, theirs: Change, origin: Origin) -> None:
-    """It is ticked as proposed, shows what is true as its basis, and says whose button it was."""
-    proposal = Proposal(origin, theirs, theirs.undone())
-
-    view = form.build_proposal(current, ACCOUNT, CALL, proposal).to_dict()
-
-    assert block_kit.complaints("view", view) == []
-    read = parsed(view)
-    assert (read.wanted, read.basis.shown) == (theirs.undone(), current.flags)
-    assert (read.basis.origin, read.basis.origin_change) == (origin, theirs.id)
-    assert f"change {theirs.number}" in texts(view)
+    first, *rest = view["blocks"][0]["text"]["text"].splitlines()
+    assert first.startswith("*Not saved: something changed while you were editing.*")
+    assert rest == said
 
 
 # What is not a form of this release
@@ -354,7 +438,7 @@ def test_a_proposal(current: CurrentState, theirs: Change, origin: Origin) -> No
 
 def broken(*where: str, to: object) -> dict[str, Any]:
     """A sound submit, with one place in it changed."""
-    body: dict[str, Any] = submitted(built(state()))
+    body: dict[str, Any] = submitted(built(state(SIX)))
     place: Any = body
     for key in where[:-1]:
         place = place[key]
@@ -377,27 +461,32 @@ def broken(*where: str, to: object) -> dict[str, Any]:
 def test_a_part_is_missing_or_odd(where: tuple[str, ...], to: object) -> None:
     """Nothing is made up for it."""
     with pytest.raises(UnreadableForm):
-        form.parse(broken(*where, to=to), ACCOUNT)
+        form.parse(broken(*where, to=to), TWO)
 
 
-@pytest.mark.parametrize("chosen", ["mailEverything", "MAILQUEUE", "mailQueue", "", 7, [], None])
-def test_an_option_that_was_not_offered(chosen: object) -> None:
-    """Only Kayran's nine names are taken, each from its own group."""
-    body = submitted(built(state()))
-    last = list(body["view"]["state"]["values"].values())[-1]
-    last[form.TICKS_ACTION_ID]["selected_options"] = [{"value": chosen}]
-
-    with pytest.raises(UnreadableForm):
-        form.parse(body, ACCOUNT)
-
-
-def test_a_group_is_missing() -> None:
-    """A group that was not sent is not a group with nothing ticked."""
-    body = submitted(built(state()))
-    body["view"]["state"]["values"].popitem()
+@pytest.mark.parametrize("value", ["mailEverything", "mailQueue", "mailStop=on", "", 7, [], None])
+@pytest.mark.parametrize("chosen", ["boxes", "buttons"])
+def test_what_was_not_offered(chosen: str, value: object) -> None:
+    """Only Kayran's nine names are taken, each from its own input."""
+    body = submitted(built(state(SIX)))
+    held = list(body["view"]["state"]["values"].values())
+    if chosen == "boxes":
+        held[2][form.TICKS_ACTION_ID]["selected_options"] = [{"value": value}]
+    else:
+        held[-1][form.CHOICE_ACTION_ID]["selected_option"] = {"value": value}
 
     with pytest.raises(UnreadableForm):
-        form.parse(body, ACCOUNT)
+        form.parse(body, TWO)
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_an_input_is_missing(place: int) -> None:
+    """A group that was not sent is not a group with nothing ticked, and a choice not one left open."""
+    values = (body := submitted(built(state(SIX))))["view"]["state"]["values"]
+    del values[list(values)[place]]
+
+    with pytest.raises(UnreadableForm):
+        form.parse(body, TWO)
 
 
 @pytest.mark.parametrize(
@@ -405,17 +494,14 @@ def test_a_group_is_missing() -> None:
     [
         {"form": ""},
         {"form": 7},
-        {"account": "another"},
+        {"account": "a third"},
         {"account": None},
         {"channel": None},
         {"channel": "U0ADMIN"},
         {"channel": "C0SCANS\n"},
-        {"channel": "c0scans"},
         {"thread": 17.5},
-        {"thread": "now"},
         {"thread": "<!channel>"},
         {"response_url": {}},
-        {"response_url": ""},
         {"shown": "11111111"},
         {"shown": "11111111x"},
         {"number": "1"},
@@ -433,12 +519,12 @@ def test_metadata_is_checked_like_any_payload(carried: dict[str, object]) -> Non
     """What is in it came from outside, however it got there."""
     body = submitted(built(state()))
     metadata = json.loads(body["view"]["private_metadata"])
-    assert form.parse(body, ACCOUNT).basis.form == metadata["form"]
+    assert form.parse(body, TWO).basis.form == metadata["form"]
 
     body["view"]["private_metadata"] = json.dumps(metadata | carried)
 
     with pytest.raises(UnreadableForm):
-        form.parse(body, ACCOUNT)
+        form.parse(body, TWO)
 
 
 JSON = st.recursive(
@@ -457,4 +543,4 @@ def test_anything_at_all(body: dict[str, Any], metadata: Any) -> None:
     """Whatever comes is a form, or ``UnreadableForm``; nothing else is raised."""
     for each in (body, broken("view", "private_metadata", to=metadata)):
         with pytest.raises(UnreadableForm):
-            form.parse(each, ACCOUNT)
+            form.parse(each, TWO)

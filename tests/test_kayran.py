@@ -133,6 +133,24 @@ def test_reading(server: Server) -> None:
     assert (request.line, request.body) == ("POST /api/GetUserProfile HTTP/1.1", {"apiKey": KEY})
 
 
+def test_the_other_style(server: Server) -> None:
+    """The key is in a header, on and off are True and False, and reading is a GET without anything."""
+    with client(server.url, environ={"KAYRAN_API_STYLE": "cytrix"}) as kayran:
+        assert outcome(kayran) is None
+        kayran.get_user_profile(1)
+
+    update, profile = server.requests
+    assert update.line == "POST /UpdateMailNotify HTTP/1.1"
+    assert update.body == {
+        **dict.fromkeys(PARAMETERS, "False"),
+        "mailCompleted": "True",
+        "mailAborted": "True",
+    }
+    assert profile.line == "GET /GetUserProfile HTTP/1.1"
+    assert "content-length" not in profile.headers
+    assert [each.headers["apikey"] for each in (update, profile)] == [KEY, KEY]
+
+
 def test_no_cookie(server: Server, kayran: Kayran) -> None:
     """A cookie that Kayran sets is not sent with the next call."""
     server.replies.append(http(YES, Set_Cookie="a=1; Path=/"))

@@ -1,9 +1,9 @@
-"""A change as messages: what they say of each flag, that ``text`` says it all, and what Slack takes."""
+"""A change as messages: what they say of it and of what followed, and that Slack takes them."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,225 +12,354 @@ from hypothesis import strategies as st
 
 from bot.changes import Change, Origin, Outcome
 from bot.errors import Obstacle
-from bot.notifications import PARAMETERS, Flags, Preferences
+from bot.notifications import PARAMETERS, Flags
 from bot.slack import receipt, words
 from bot.slack.receipt import Message
-from tests import block_kit, samples
+from tests import block_kit
 from tests.odd_answers import NASTY_REASON
-from tests.samples import ALL_OFF, FLAGS
+from tests.samples import ALL_OFF, FLAGS, PREFERENCES, change
 
 TEXT_AT_MOST = 4000
 """What ``chat.update`` takes (https://docs.slack.dev/reference/methods/chat.update)."""
+APPLIED, REFUSED, FAILED, UNSURE, SUPERSEDED = Outcome
+UNDO, TRY = Origin.UNDO, Origin.TRY_AGAIN
+THREAD = "1700000000.000100"
 
-REASONS = st.one_of(
-    st.none(),
-    st.sampled_from([o.value for o in Obstacle]),
-    st.text(max_size=600),
-    st.sampled_from([NASTY_REASON, "<!channel>" * 200, "&" * 500, "`" * 90, "\u202e\x00\ud800"]),
+CHANGES = st.builds(
+    change,
+    origin=st.sampled_from(Origin),
+    before=FLAGS,
+    wanted=PREFERENCES,
+    found=FLAGS,
+    thread=st.sampled_from([None, THREAD]),
+    reason=st.sampled_from([None, NASTY_REASON, "<!channel>" * 200, "`" * 90, "\u202e\x00\ud800"])
+    | st.sampled_from(Obstacle).map(lambda obstacle: obstacle.value)
+    | st.text(max_size=600),
+    outcome=st.sampled_from(Outcome),
+    superseded_by=st.integers(1, 2**31 - 1),
 )
 
 
-@st.composite
-def changes(draw: st.DrawFn) -> Change:
-    """A change that has ended, with anything for Kayran's words."""
-    outcome = draw(st.sampled_from(Outcome))
-    read_back = outcome in (Outcome.APPLIED, Outcome.UNSURE)
-    return samples.change(
-        id=draw(st.integers(1, 2**63 - 1)),
-        number=draw(st.integers(1, 2**31 - 1)),
-        origin=draw(st.sampled_from(Origin)),
-        before=draw(FLAGS),
-        wanted=draw(FLAGS).ticks(),
-        outcome=outcome,
-        found=draw(FLAGS) if read_back else Flags.unknown(),
-        reason=draw(REASONS),
-        superseded_by=draw(st.integers(1, 2**31 - 1)),
-    )
+def story(written: str) -> list[Change]:
+    """A change by U7 that turns Stop on, then what its button made, and so on: by U8, by U9 …
+
+    Args:
+        written: how each ended, "undo" or "try" before it, such as "refused, try applied".
+    """
+    changes: list[Change] = []
+    for number, each in enumerate(written.split(", "), 7):
+        origin, _, ended = each.rpartition(" ")
+        outcome = None if ended == "open" else Outcome(ended)
+        changes.append(
+            change(
+                *([] if origin == "undo" else ["mailStop"]),
+                id=number * 10,
+                number=number,
+                user=f"U{number}",
+                origin={"": Origin.FORM, "undo": UNDO, "try": TRY}[origin],
+                outcome=outcome,
+                before=ALL_OFF.with_({"mailStop": origin == "undo", "mailQueue": True}),
+                reason="no" if outcome is REFUSED else Obstacle.UNREACHABLE.value,
+                superseded_by=8,
+            )
+        )
+    return changes
 
 
-def change(outcome: Outcome | None = Outcome.APPLIED, **fields: Any) -> Change:
-    """Change 7: Stop off → on, Delete on → off, Completed not known → on; the six reported after."""
-    before = {p: p == "mailDelete" for p in PARAMETERS if p != "mailCompleted"}
-    base = samples.change(
-        "mailStop", "mailCompleted", before=Flags.of(before), outcome=outcome, found=reported()
-    )
-    return dataclasses.replace(base, **fields)
-
-
-def reported(**other: bool | None) -> Flags:
-    """What a Kayran that reports six says after that change; or something else."""
-    six = ["mailDelete", "mailStop", "mailStatus", "mailQueue", "mailSchedule", "mailAborted"]
-    return Flags.of({**{p: p == "mailStop" for p in six}, **other})
-
-
-def shown(message: Message) -> list[str]:
-    """What the blocks of a message say, apart from its buttons."""
-    return [t for b in message.blocks if b["type"] != "actions" for t in block_kit.texts([b])]
+def lines(message: Message) -> list[str]:
+    """What a message says, line by line, apart from its buttons."""
+    shown = [b for b in message.blocks if b["type"] != "actions"]
+    return "\n".join(block_kit.texts(shown)).splitlines()
 
 
 def buttons(message: Message) -> list[tuple[str, str]]:
     """The ids and values of a message's buttons."""
-    return [
-        (element["action_id"], element["value"])
-        for block in message.blocks
-        if block["type"] == "actions"
-        for element in block["elements"]
-    ]
+    actions = [block for block in message.blocks if block["type"] == "actions"]
+    return [(e["action_id"], e["value"]) for block in actions for e in block["elements"]]
 
 
-@given(changes(), st.none() | changes(), st.sampled_from([None, "is_archived", "<!here>"]))
-def test_slack_takes_every_result(
-    change: Change, follow_up: Change | None, post_error: str | None
+@given(
+    st.lists(CHANGES, min_size=1, max_size=4),
+    st.none() | CHANGES,
+    st.sampled_from([None, "is_archived", "<!here>"]),
+)
+def test_slack_takes_every_message(
+    changes: Sequence[Change], origin: Change | None, post_error: str | None
 ) -> None:
-    """It is within Slack's limits, nothing of Kayran's pings or links, and nothing is worth a preview."""
-    for message in (receipt.result(change, follow_up, post_error), receipt.parent(change)):
+    """It is within Slack's limits, and nothing of Kayran's pings or links. A screen reader, which reads
+    ``text`` alone, gets all of it; a message's preview shows what a person should see first.
+    """
+    for message in (receipt.result(changes, origin, post_error), receipt.parent(changes)):
         assert block_kit.complaints("blocks", list(message.blocks)) == []
-        assert 0 < len(message.text) <= TEXT_AT_MOST
-        assert set(re.findall(r"<[^>]*>?", message.text)) <= {"<@U0ADMIN>"}
+        assert message.text.splitlines() == lines(message)
+        assert len(message.text) <= TEXT_AT_MOST
+        assert set(re.findall(r"<[^>]*>?", message.text)) <= {"<@U0ADMIN>", "<#C0SCANS>"}
         assert message.as_arguments()["unfurl_links"] is False
 
 
-@given(changes(), st.sampled_from([None, "is_archived"]))
-def test_a_screen_reader_gets_the_whole_result(change: Change, post_error: str | None) -> None:
-    """``text``, which is all it reads, has everything that the blocks show, in their order."""
-    message = receipt.result(change, None, post_error)
-
-    place = 0
-    for part in shown(message):
-        found = message.text.find(words.quoted(part, 2000), place)
-        found = found if found >= 0 else message.text.find(part, place)
-        assert found >= 0, part
-        place = found
-
-
-@given(changes())
-def test_each_of_the_nine_is_reported_once(change: Change) -> None:
-    """Every notification is on a line of its own or in the one of those that stayed."""
-    told = "\n".join(shown(receipt.result(change))[1:])
-    by_line = re.findall(r"^• \*(\w+)\*", told, re.MULTILINE)
-    rest = re.findall(r"Unchanged: (.*)\.", told)
-    in_rest = re.findall(r"(\w+) (?:on|off)", rest[0]) if rest else []
-
-    assert sorted(by_line + in_rest) == sorted(words.LABELS.values())
-
-
-def test_an_applied_change_flag_by_flag() -> None:
-    """Before → after for what changed, with how sure that is; the rest in one line."""
-    first, flags, rest = shown(receipt.result(change()))
-
-    assert first.startswith("*Change 7 is applied.* Asked for by <@U0ADMIN>. Kayran took it")
-    assert flags.splitlines() == [
-        "• *Completed*: not known → on (sent, Kayran does not report it)",
-        "• *Stop*: off → on (confirmed)",
-        "• *Delete*: on → off (confirmed)",
-    ]
-    assert rest == (
-        "Unchanged: Queue off, Schedule off, Pause off, Unpause off, Status off and Aborted off."
-    )
-
-
-def test_a_flag_that_differs_is_said_to() -> None:
-    """Where reading back shows something else, it says what, and claims no confirmation."""
-    differs = change(found=reported(mailStop=False, mailQueue=True))
-    first, flags, _ = shown(receipt.result(differs))
-
-    assert "Applied, but Kayran shows something else now." in receipt.parent(differs).text
-    assert "confirms" not in first
-    assert "• *Stop*: off → on (differs: Kayran shows off)" in flags
-    assert "• *Queue*: was sent as off, but Kayran shows on" in flags
+# The channel's message
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("before", "on", "told"),
     [
-        (Preferences.of(["mailStop", "mailCompleted"]).as_flags(), "confirms all nine"),
-        (reported(), "confirms the six that Kayran reports"),
-        (Flags.unknown(), "did not say afterwards what is set"),
+        (["mailStop"], ["mailAborted"], "turned *Stop* off and *Aborted* on"),
+        (["mailQueue", "mailStop"], [], "turned *Queue* and *Stop* off"),
+        (["mailStop"], ["mailStop"], "sent all nine again as they were"),
     ],
 )
-def test_how_much_was_confirmed(found: Flags, told: str) -> None:
-    """It says how many were read back, and nothing is confirmed that was not."""
-    text = receipt.result(change(found=found)).text
+def test_who_turned_what_on_or_off(before: list[str], on: list[str], told: str) -> None:
+    """In one sentence, and first of all; on its way and not in effect it says so."""
+    was_set = ALL_OFF.with_(dict.fromkeys(before, True))
+    applied, open_still, refused = (
+        receipt.parent([change(*on, before=was_set, outcome=o)]).blocks[0]["text"]["text"]
+        for o in (APPLIED, None, REFUSED)
+    )
 
-    assert told in text
-    assert ("confirm" in text) == (found != Flags.unknown())
-
-
-@pytest.mark.parametrize("reason", [NASTY_REASON, "a reason " * 90])
-def test_a_change_that_kayran_refused(reason: str) -> None:
-    """Kayran's words stand apart, harmless and cut, in blocks and text alike."""
-    message = receipt.result(change(Outcome.REFUSED, reason=reason, found=Flags.unknown()))
-
-    said = f"Kayran's words: `{words.quoted(reason)}`"
-    assert said in shown(message)
-    assert said in message.text
-    assert "Nothing was changed." in message.text
+    ing = told.replace("turned", "is turning").replace("sent", "is sending")
+    wish = told.replace("turned", "wanted to turn").replace("sent", "wanted to send")
+    assert [applied, open_still, refused] == [f"<@U0ADMIN> {t}." for t in (told, ing, wish)]
 
 
-@pytest.mark.parametrize("outcome", Outcome)
-def test_nothing_differed(outcome: Outcome) -> None:
-    """A change that asks for what was there already says so, and not that it was sent if it wasn't."""
-    same = change(outcome, before=ALL_OFF, wanted=ALL_OFF.ticks(), found=Flags.unknown())
-    told = receipt.result(same).text
+def test_what_was_set_from_not_known_is_named() -> None:
+    """Apart from what was turned."""
+    before = Flags.of({p: False for p in PARAMETERS if p not in ("mailPause", "mailUnpause")})
+    unknown = change("mailPause", "mailStop", before=before, outcome=APPLIED)
 
-    assert "differs from what was known before" in told
-    never_sent = outcome in (Outcome.FAILED, Outcome.SUPERSEDED)
-    assert ("were sent again" in told) != never_sent
+    assert words.asked(unknown) == (
+        "<@U0ADMIN> turned *Stop* on and set *Unpause* off and *Pause* on (not known before)."
+    )
 
 
-def test_all_off_is_a_warning() -> None:
-    """Nine off reads like "all is well" to whoever gets no e-mail any more: it is said aloud."""
-    off = change(wanted=Preferences.of([]), found=Flags.unknown())
+HOW_IT_STANDS = """
+open | ⏳ On its way to Kayran.
+applied | ✅ Applied.
+refused | ❌ Kayran refused: `no`. Nothing changed.
+failed | ❌ Not sent: Kayran can't be reached. Nothing changed.
+unsure | ⚠️ Not certain whether it took effect. The thread says what is known.
+superseded | ⏭️ Superseded by change 8 before it was sent.
+applied, undo open | ✅ Applied. @8 is undoing it (8). | Undo by @8 is on its way (8).
+applied, undo refused | ✅ Applied. | Undo by @8 had no effect (8).
+applied, undo unsure | ✅ Applied. Not certain whether @8 undid it (8). | Undo by @8 isn't certain (8).
+applied, undo applied | ↩️ Undone by @8 (8). | =
+applied, undo refused, try open | ✅ Applied. @9 is undoing it (9). | Undo by @9 is on its way (9).
+applied, undo unsure, try applied | ↩️ Undone by @9 (9). | =
+applied, undo unsure, try refused | ✅ Applied. Not certain whether @8 undid it (8). | Undo by @8 isn't certain (8).
+applied, undo applied, undo applied | ✅ Applied. | Undo by @8 (8) was undone by @9 (9).
+applied, undo applied, undo refused | ↩️ Undone by @8 (8). | =
+applied, undo applied, undo applied, undo open | ✅ Applied. @10 is undoing it (10). | Undo by @8 (8) was undone by @9 (9).
+applied, undo applied, undo applied, undo applied | ↩️ Undone by @8 (8). | =
+refused, try open | ⏳ On its way to Kayran. Tried again by @8 (8). | Another try by @8 is on its way (8).
+failed, try refused | ❌ Kayran refused: `no`. Nothing changed. Tried again by @8 (8). | Another try by @8 had no effect (8).
+unsure, try refused | ⚠️ Not certain whether it took effect. The thread says what is known. | Another try by @8 had no effect (8).
+unsure, try open | ⏳ On its way to Kayran. Tried again by @8 (8). | Another try by @8 is on its way (8).
+unsure, try failed, try applied | ✅ Applied on another try, by @9 (9). | =
+refused, try applied, undo open | ✅ Applied on another try, by @8 (8). @9 is undoing it (9). | ✅ Applied on another try, by @8 (8).
+refused, try applied, undo applied | ↩️ Undone by @9 (9). | Another try by @8 (8) was undone by @9 (9).
+"""
+"""A story, the status in the channel, and what stands in place of the first change's button."""
 
-    assert words.all_off() in receipt.result(off).text
-    assert words.all_off() not in receipt.result(change()).text
+
+@pytest.mark.parametrize("row", HOW_IT_STANDS.strip().splitlines())
+def test_how_a_change_stands_now(row: str) -> None:
+    """The channel's message says it, and so does what stands in place of a button that was used."""
+    written = re.sub(r"\((\d+)\)", r"(change \1)", re.sub(r"@(\d+)", r"<@U\1>", row))
+    told, status, *used = written.split(" | ")
+    changes = story(told)
+
+    assert receipt.parent(changes).text == f"{words.asked(changes[0])}\n{status}"
+    if used:
+        result = receipt.result(changes)
+        assert lines(result)[-1] == (status if used == ["="] else used[0])
+        assert buttons(result) == []
+        assert "press Try again" not in result.text
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_status_that_is_no_all_clear(again: bool) -> None:
+    """Nine off, or a yes that Kayran doesn't keep, is no ✅: not on another try either."""
+    all_off = change(before=ALL_OFF.with_({"mailStop": True}), outcome=APPLIED, origin=TRY)
+    kept_none = change("mailStop", outcome=APPLIED, found=ALL_OFF, origin=TRY)
+    first = story("refused") if again else []
+
+    statuses = [receipt.parent([*first, c]).text.splitlines()[1] for c in (all_off, kept_none)]
+
+    assert statuses[0].startswith("⚠️ Turned all nine off: Kayran sends no e-mails about scans.")
+    assert statuses[1].startswith("⚠️ Kayran said yes, but shows something else.")
+    assert all(
+        status.endswith("Tried again by <@U0ADMIN> (change 7).") is again for status in statuses
+    )
+
+
+# The result in the thread
+
+
+def two(found: dict[str, bool], **fields: Any) -> Change:
+    """A change that turned Stop and Pause on."""
+    return change(
+        "mailStop", "mailPause", **{"outcome": APPLIED, "found": Flags.of(found)} | fields
+    )
+
+
+ON_BEFORE = ALL_OFF.with_({"mailStop": True})
+MINE = "Change 7 by <@U0ADMIN>."
+HOW_IT_ENDED: list[tuple[Change, str]] = [
+    (
+        two({"mailStop": True}),
+        """*Stop* is on, checked in Kayran.
+        *Pause* is on: Kayran took it, but doesn't report Pause, so it can't be checked.
+        Change 7 by <@U0ADMIN>. The other seven are as they were.""",
+    ),
+    (
+        two({"mailStop": True, "mailPause": True}, reason=Obstacle.TIMED_OUT.value),
+        """Kayran didn't answer in time, but reading back shows the change.
+        *Pause* and *Stop* are on, checked in Kayran.
+        Change 7 by <@U0ADMIN>. The other seven are as they were.""",
+    ),
+    (
+        change("mailPause", "mailDelete", before=ON_BEFORE, outcome=APPLIED),
+        """*Stop* is off and *Pause* and *Delete* are on: Kayran took it, but didn't say afterwards what is set.
+        Change 7 by <@U0ADMIN>. The other six are as they were.""",
+    ),
+    (
+        two({"mailStop": True, "mailQueue": True}),
+        """⚠️ Kayran said yes, but shows something else. `KAYRAN_API_STYLE` may be the wrong one: ask whoever runs the bot.
+        *Stop* is on, checked in Kayran.
+        Kayran doesn't report Pause, so it may be on or off.
+        Kayran shows *Queue* on: the opposite of what was sent.
+        Change 7 by <@U0ADMIN>.""",
+    ),
+    (
+        change(before=ON_BEFORE, outcome=APPLIED, found=ALL_OFF),
+        """*Stop* is off, checked in Kayran.
+        ⚠️ All nine are off now: Kayran sends no e-mails about scans.
+        Change 7 by <@U0ADMIN>. The other eight are as they were.""",
+    ),
+    (
+        change("mailStop", before=ON_BEFORE, outcome=APPLIED),
+        """All nine were sent again as they were.
+        Change 7 by <@U0ADMIN>.""",
+    ),
+    (
+        two({}, outcome=REFUSED, reason="Not valid token"),
+        """❌ Kayran refused: `Not valid token`. Nothing changed.
+        Change 7 by <@U0ADMIN>. Check in Kayran that the bot's key is valid, its owner is an Admin and API Status is on. Then press Try again.""",
+    ),
+    (
+        two({}, outcome=FAILED, reason=Obstacle.UNREACHABLE.value),
+        """❌ Not sent: Kayran can't be reached. Nothing changed.
+        Change 7 by <@U0ADMIN>. Press Try again once Kayran can be reached.""",
+    ),
+    (
+        two({"mailStop": False}, outcome=UNSURE, reason=Obstacle.DROPPED.value),
+        """⚠️ Not certain whether it took effect: the line to Kayran broke, and reading back doesn't settle it.
+        Kayran shows *Stop* off.
+        It doesn't report Pause.
+        Change 7 by <@U0ADMIN>. Look in Kayran, or press Try again: sending it twice does no harm.""",
+    ),
+    (
+        two({}, outcome=UNSURE, tries=2, reason="Not valid token"),
+        """⚠️ Not certain whether it took effect: an earlier try was cut short, then Kayran refused: `Not valid token`. Reading back doesn't settle it.
+        Change 7 by <@U0ADMIN>. Look in Kayran, or press Try again: sending it twice does no harm.""",
+    ),
+    (
+        two({}, outcome=SUPERSEDED, superseded_by=8),
+        """⏭️ Superseded by change 8 before it was sent.
+        Change 7 by <@U0ADMIN>.""",
+    ),
+]
+
+
+@pytest.mark.parametrize(("ended", "told"), HOW_IT_ENDED)
+def test_how_it_ended(ended: Change, told: str) -> None:
+    """What was changed and how that is known, the rest in one line, or the next step; no more."""
+    assert lines(receipt.result([ended])) == [line.strip() for line in told.splitlines()]
+
+
+@given(
+    before=st.tuples(st.sampled_from([False, None]), st.sampled_from([True, None])),
+    found=st.tuples(st.sampled_from([True, None]), st.sampled_from([False, None])),
+    rest=st.sampled_from([False, None]),
+)
+def test_a_receipt_of_two_is_in_few_words(
+    before: tuple[bool | None, ...], found: tuple[bool | None, ...], rest: bool | None
+) -> None:
+    """At most 40, whatever could be checked."""
+    names = ("mailStop", "mailUnpause")
+    known = ALL_OFF.with_({"mailQueue": True})
+    kept = {p: v for p, v in known if p not in names}
+    ended = change(
+        "mailQueue",
+        "mailStop",
+        before=Flags.of(kept | dict(zip(names, before, strict=True))),
+        found=Flags.of({"mailDelete": rest} | dict(zip(names, found, strict=True))),
+        outcome=APPLIED,
+    )
+
+    assert len(ended.asks_for()) == 2
+    assert len(receipt.result([ended]).text.split()) <= 40
+
+
+def test_whose_change_it_is() -> None:
+    """A result that hangs on no message of the bot's says who turned what; one of a button, who pressed."""
+    first = change("mailStop", user="U7", outcome=APPLIED)
+    undo, retry = (
+        change(user="U8", outcome=APPLIED, origin=o, before=ON_BEFORE) for o in (UNDO, TRY)
+    )
+    told = {
+        "plain": receipt.result([first]),
+        "in a thread": receipt.result([change("mailStop", outcome=APPLIED, thread=THREAD)]),
+        "elsewhere": receipt.result([first], post_error="is_archived"),
+        "undo": receipt.result([undo], first),
+        "try": receipt.result([retry], first),
+    }
+    begins = {name: lines(message)[0] for name, message in told.items()}
+
+    assert begins == {
+        "plain": "*Stop* is on: Kayran took it, but didn't say afterwards what is set.",
+        "in a thread": "<@U0ADMIN> turned *Stop* on.",
+        "elsewhere": "<@U7> turned *Stop* on.",
+        "undo": "<@U8> pressed Undo on change 7.",
+        "try": "<@U8> tried change 7 again.",
+    }
+    assert "Sent here because <#C0SCANS> is archived." in lines(told["elsewhere"])
+    misread = change("mailStop", outcome=APPLIED, thread=THREAD, found=ALL_OFF)
+    assert lines(receipt.result([misread]))[:2] == [words.result(misread)[0], words.asked(misread)]
+
+
+@pytest.mark.parametrize(
+    ("undo_sets", "told"),
+    [
+        (
+            ["mailPause"],
+            ["*Unpause* stays off and *Pause* stays on: what they were before isn't known."],
+        ),
+        # Whoever undid it in the form chose one of the two otherwise.
+        ([], ["*Unpause* stays off: what it was before isn't known."]),
+    ],
+)
+def test_what_an_undo_could_not_put_back(undo_sets: list[str], told: list[str]) -> None:
+    """What was not known before stays as it is, and the result says so."""
+    before = Flags.of({p: False for p in PARAMETERS if p not in ("mailPause", "mailUnpause")})
+    first = change("mailStop", "mailPause", before=before, outcome=APPLIED)
+    undo = change(*undo_sets, before=first.leaves(), origin=UNDO, outcome=APPLIED, user="U8")
+
+    assert [line for line in lines(receipt.result([undo], first)) if "stays" in line] == told
 
 
 @pytest.mark.parametrize(
     ("ended", "action"),
     [
-        (change(), receipt.UNDO_ACTION_ID),
-        (change(wanted=change().before.ticks()), None),
-        (change(Outcome.REFUSED), receipt.TRY_AGAIN_ACTION_ID),
-        (change(Outcome.FAILED), receipt.TRY_AGAIN_ACTION_ID),
-        (change(Outcome.UNSURE), receipt.TRY_AGAIN_ACTION_ID),
-        (change(Outcome.FAILED, reason=Obstacle.OTHER_KEY.value), None),
-        (change(Outcome.SUPERSEDED, superseded_by=8), None),
+        (two({}), receipt.UNDO_ACTION_ID),
+        (two({}, before=Flags.unknown()), None),
+        (change(outcome=APPLIED), None),
+        (change("mailStop", outcome=REFUSED), receipt.TRY_AGAIN_ACTION_ID),
+        (change("mailStop", outcome=FAILED), receipt.TRY_AGAIN_ACTION_ID),
+        (change("mailStop", outcome=UNSURE), receipt.TRY_AGAIN_ACTION_ID),
+        (change("mailStop", outcome=FAILED, reason=Obstacle.OTHER_KEY.value), None),
+        (change("mailStop", outcome=SUPERSEDED, superseded_by=8), None),
     ],
 )
 def test_which_button_there_is(ended: Change, action: str | None) -> None:
-    """Undo on what was applied, Try again on what was not; with the change's id and nothing else."""
-    maker = samples.change(id=71, number=8, origin=Origin.UNDO)
-    used = receipt.result(ended, maker)
-
-    assert buttons(receipt.result(ended)) == ([(action, "70")] if action else [])
-    assert buttons(used) == []
-    assert used.text.endswith(words.follow_up(maker))
-
-
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [
-        ("not_in_channel", "the bot is not in the channel. To get results there, invite"),
-        ("is_archived", "the channel is archived."),
-        ("restricted_action", "does not let the bot post (restricted_action)."),
-        ("<!channel>", "(&lt;!channel&gt;)."),
-    ],
-)
-def test_why_a_result_comes_another_way(error: str, told: str) -> None:
-    """It says what is in the way, and what to do where something can be done."""
-    text = receipt.result(change(), None, error).text
-
-    assert "This comes here because" in text
-    assert told in text
-
-
-def test_the_parent_names_the_person_and_follows_the_change() -> None:
-    """It says who asked for what, and then how that stands."""
-    on_its_way, ended = receipt.parent(change(None)).text, receipt.parent(change()).text
-
-    for text in (on_its_way, ended):
-        assert "<@U0ADMIN> asked for change 7" in text
-        assert "Completed not known → on, Stop off → on and Delete on → off." in text
-    assert on_its_way.endswith("On its way to Kayran.")
-    assert ended.endswith(words.state(change()))
+    """Undo where something known can be put back, Try again on what is not in effect; its value an id."""
+    assert buttons(receipt.result([ended])) == ([(action, "70")] if action else [])

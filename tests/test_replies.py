@@ -9,6 +9,7 @@ import pytest
 import urllib3
 
 from bot.sandbox.cast import ADMIN, SCANS
+from bot.slack.payloads import Call
 from bot.slack.receipt import Message
 from bot.slack.replies import Replies
 from tests.standins import Fault, Slack
@@ -59,46 +60,40 @@ def test_it_speaks_to_one_person(slack: Slack, replies: Replies, url: str) -> No
     assert slack.calls[0].arguments["replace_original"] is False
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://hooks.slack.com/commands/T0EXAMPLE/1/x",
-        "https://hooks.slack-gov.com/actions/T0EXAMPLE/1/x",
-        "http://127.0.0.1:4711/response/x",
-    ],
-)
-def test_slacks_own_addresses(url: str) -> None:
-    """Slack's two hosts, and the host and port that SLACK_API_URL names."""
-    pool = _Recorder()
+def test_an_answer_stands_where_the_person_is_looking(
+    slack: Slack, replies: Replies, url: str
+) -> None:
+    """What was pressed in a thread is answered in that thread."""
+    replies.say(Call(ADMIN, None, SCANS, response_url=url, thread="1700000000.000100"), "Hello.")
 
-    Replies(pool, "http://127.0.0.1:4711/api/").post(url, HELLO)
-
-    assert pool.urls == [f"POST {url}"]
+    assert slack.calls[0].arguments["thread_ts"] == "1700000000.000100"
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "is_slacks"),
     [
-        None,
-        "",
-        "x",
-        "http://[",
-        "http://hooks.slack.com/commands/x",
-        "https://hooks.slack.com.evil.example/x",
-        "https://hooks.slack.com@evil.example/x",
-        "https://evil.example/https://hooks.slack.com/",
-        "https://hooks.slack.com\\@evil.example/x",
-        "https://slack.com/x",
-        "http://127.0.0.1:4712/response/x",
-        "https://127.0.0.1:4711/response/x",
+        ("https://hooks.slack.com/commands/T0EXAMPLE/1/x", True),
+        ("https://hooks.slack-gov.com/actions/T0EXAMPLE/1/x", True),
+        ("http://127.0.0.1:4711/response/x", True),
+        (None, False),
+        ("", False),
+        ("http://[", False),
+        ("http://hooks.slack.com/commands/x", False),
+        ("https://hooks.slack.com.evil.example/x", False),
+        ("https://hooks.slack.com@evil.example/x", False),
+        ("https://evil.example/https://hooks.slack.com/", False),
+        ("https://hooks.slack.com\\@evil.example/x", False),
+        ("https://slack.com/x", False),
+        ("http://127.0.0.1:4712/response/x", False),
+        ("https://127.0.0.1:4711/response/x", False),
     ],
 )
-def test_any_other_address_is_not_posted_to(url: str | None) -> None:
-    """It is a no, and nothing leaves."""
+def test_nothing_but_slacks_own_addresses_is_posted_to(url: str | None, is_slacks: bool) -> None:
+    """Slack's two hosts, and the host and port that SLACK_API_URL names; anything else is a no."""
     pool = _Recorder()
 
     assert Replies(pool, "http://127.0.0.1:4711/api/").post(url, HELLO) is False
-    assert pool.urls == []
+    assert pool.urls == ([f"POST {url}"] if is_slacks else [])
 
 
 @pytest.mark.parametrize(

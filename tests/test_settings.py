@@ -37,7 +37,8 @@ def test_the_least(environ: dict[str, str]) -> None:
         "slack_bot_token": "xoxb-made-up-bot-token",
         "slack_signing_secret": "made-up-signing-secret",
         "slack_app_token": None,
-        "kayran_api_key": "made-up-kayran-key",
+        "kayran_api_keys": {"default": "made-up-kayran-key"},
+        "kayran_api_style": "kayran",
         "kayran_api_url": "https://api.kayran.live",
         "allowed_roles": frozenset({Role.ADMIN, Role.OWNER, Role.PRIMARY_OWNER}),
         "database_url": "sqlite:///kayran-notify.db",
@@ -267,8 +268,13 @@ def test_a_dotenv_file(environ: dict[str, str], tmp_path: Path) -> None:
 
     settings = Settings.from_env(environ, dotenv=file)
 
-    assert (settings.kayran_api_key, settings.slack_bot_token) == ("pa$word${HOME}", "xoxb-1")
-    assert Settings.from_env(environ | {"KAYRAN_API_KEY": "k"}, dotenv=file).kayran_api_key == "k"
+    assert (settings.kayran_api_keys["default"], settings.slack_bot_token) == (
+        "pa$word${HOME}",
+        "xoxb-1",
+    )
+    assert Settings.from_env(environ | {"KAYRAN_API_KEY": "k"}, dotenv=file).kayran_api_keys == {
+        "default": "k"
+    }
     assert len(faults_of(environ | {"SLACK_BOT_TOKEN": ""}, file)) == 1
 
 
@@ -298,3 +304,50 @@ def test_the_database_alone(tmp_path: Path) -> None:
     assert database_url({"DATABASE_URL": " "}, file) == "sqlite:///kayran-notify.db"
     with pytest.raises(SettingsError, match=r"^DATABASE_URL is not sqlite:///"):
         database_url({"DATABASE_URL": "sqlite://"}, file)
+
+
+def test_further_keys(environ: dict[str, str]) -> None:
+    """Each is for a mailbox called after its variable, in small letters; the default one comes first."""
+    further = {"KAYRAN_API_KEY_DEV": "key-of-dev", "KAYRAN_API_KEY_QA2": "key-of-qa"}
+
+    settings = Settings.from_env(environ | further)
+
+    assert list(settings.kayran_api_keys.items()) == [
+        ("default", environ["KAYRAN_API_KEY"]),
+        ("dev", "key-of-dev"),
+        ("qa2", "key-of-qa"),
+    ]
+    assert {"key-of-dev", "key-of-qa"} <= set(settings.secrets)
+    assert "key-of-dev" not in repr(settings)
+
+
+@pytest.mark.parametrize("name", ["ON", "STATUS", "QUEUE", "MAILQUEUE", "DEFAULT", "A_B", "", "É"])
+def test_a_mailbox_that_can_not_be_called_so(environ: dict[str, str], name: str) -> None:
+    """Its name stands after the command, where the command's words and the flags' names stand too."""
+    with pytest.raises(SettingsError, match="has a name of no use"):
+        Settings.from_env(environ | {f"KAYRAN_API_KEY_{name}": "another-key"})
+
+
+def test_a_key_given_twice(environ: dict[str, str]) -> None:
+    """One mailbox under two names would be two records of it."""
+    with pytest.raises(SettingsError, match="KAYRAN_API_KEY_DEV holds a key that is given twice"):
+        Settings.from_env(environ | {"KAYRAN_API_KEY_DEV": environ["KAYRAN_API_KEY"]})
+
+
+@pytest.mark.parametrize(
+    ("style", "url"),
+    [("kayran", "https://api.kayran.live"), ("Cytrix", "https://api.cytrix.io")],
+)
+def test_styles_of_the_api(environ: dict[str, str], style: str, url: str) -> None:
+    """Each has an address of its own, which KAYRAN_API_URL overrules."""
+    chosen = environ | {"KAYRAN_API_STYLE": style}
+
+    assert Settings.from_env(chosen).kayran_api_url == url
+    own = Settings.from_env(chosen | {"KAYRAN_API_URL": "https://kayran.example/api/"})
+    assert own.kayran_api_url == "https://kayran.example/api"
+
+
+def test_no_style_of_the_api(environ: dict[str, str]) -> None:
+    """A fault names the two."""
+    with pytest.raises(SettingsError, match="Write kayran or cytrix"):
+        Settings.from_env(environ | {"KAYRAN_API_STYLE": "v2"})

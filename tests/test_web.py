@@ -340,4 +340,4 @@ def test_the_bot_serves_after_all_that(served: Served) -> None:
     """Nothing that was posted has broken anything."""
     served.slack.close(ADMIN)
 
-    assert "is applied" in served.change(ADMIN, mailStop=True).text
+    assert "*Stop* is on" in served.change(ADMIN, mailStop=True).text

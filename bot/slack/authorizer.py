@@ -74,7 +74,12 @@ class Authorizer:
         if self.team is not None:
             return
         try:
-            self.team = self._quick.auth_test().get("team_id")
+            answer = self._quick.auth_test()
+            self.team = answer.get("team_id")
+            log.info(
+                "the workspace is %s (%s), the bot %s",
+                *(answer.get(name) for name in ("team", "team_id", "user")),
+            )
         except SlackApiError as error:
             code = str(error.response.get("error"))[:60]
             if code in TOKEN_NOT_ACCEPTED:

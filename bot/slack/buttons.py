@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slack_bolt import Ack
 from slack_sdk.models.views import View
 
-from bot.access import Decision
-from bot.changes import Change, Conflict, CurrentState, Origin, Request
-from bot.notifications import Flags, Preferences
+from bot.changes import Accepted, Change, CurrentState, Origin, Request
+from bot.notifications import Flags
 from bot.slack import form, payloads, receipt, words
-from bot.slack.form import Proposal
+from bot.slack.form import Basis
 from bot.slack.opening import Opening
 from bot.slack.payloads import Press
 from bot.slack.services import Body, Services, explained
@@ -56,37 +55,56 @@ class Buttons:
         self._do(press, Origin.TRY_AGAIN)
 
     def _do(self, press: Press, origin: Origin) -> None:
-        services = self.services
+        services, replies = self.services, self.services.replies
         decision = services.authorizer.deciding(press.user, press.team)()
         if not decision.allowed:
-            services.replies.say(press, services.deny(press, decision, origin.value))
+            replies.say(press, services.deny(press, decision, origin.value))
             return
         change = self._change(press, origin)
         if change is None:
-            services.replies.say(press, words.older_release())
+            replies.say(press, words.older_release())
             return
         request_key = f"{origin.value}.{change.id}"
-        recorded = services.changes.recorded_state(request_key)
+        changes = services.accounts[change.account]
+        recorded = changes.recorded_state(request_key)
         used = services.store.follow_up(change.id) or recorded.same_request
         if used is not None:
-            services.replies.say(press, words.already_used(used))
+            replies.say(press, words.already_used(used))
             return
         if recorded.number > change.number:
             self._propose(press, origin, change)
             return
-        current = CurrentState(recorded, services.changes.read(READ_AT_PRESS_SECONDS))
-        request = _request(press, origin, change, current, decision)
-        saved = services.changes.submit(request, recorded, current.report)
-        if isinstance(saved, Conflict):
+        current = CurrentState(recorded, changes.read(READ_AT_PRESS_SECONDS))
+        wanted = current.flags.with_(_choices(origin, change))
+        if wanted.unknown_ones:
+            self._propose(press, origin, change)
+            return
+        request = Request(
+            request_key=request_key,
+            team=press.team or "",
+            user=press.user,
+            role=decision.role.value if decision.role else "",
+            channel=press.channel,
+            thread=press.thread,
+            wanted=wanted.settled(),
+            shown=_shown(origin, change, current),
+            based_on=recorded.number,
+            origin=origin,
+            origin_change=change.id,
+            even_if_unchanged=True,
+            mailbox=changes.mailbox,
+        )
+        saved = changes.submit(request, recorded, current.report)
+        if not isinstance(saved, Accepted):
             self._propose(press, origin, change)
         elif saved.again:
-            services.replies.say(press, words.already_used(saved.change))
+            replies.say(press, words.already_used(saved.change))
         else:
             services.carry_on(saved.change, press.response_url)
             if press.ephemeral:
                 # An ephemeral message can be changed through its own press alone.
-                message = receipt.result(change, saved.change, change.post_error)
-                services.replies.post(press.response_url, message, replace=True)
+                message = receipt.result([change, saved.change], post_error=change.post_error)
+                replies.post(press.response_url, message, replace=True)
 
     def _change(self, press: Press, origin: Origin) -> Change | None:
         """The change that the button is about, where it still can be what the button says."""
@@ -94,7 +112,7 @@ class Buttons:
         if not value.isascii() or not value.isdigit() or len(value) > LONGEST_ID:
             return None
         change = self.services.store.change(int(value))
-        if change is None or change.account != self.services.account:
+        if change is None or change.account not in self.services.accounts:
             return None
         possible = (
             receipt.can_be_undone(change)
@@ -105,38 +123,22 @@ class Buttons:
 
     def _propose(self, press: Press, origin: Origin, change: Change) -> None:
         def proposed() -> View:
-            current = self.services.current_state()
-            target = _wanted(origin, change)
-            # What others have set since stays as it is, but for what this change itself is about.
-            laid_over = {p: target[p] for p in change.ticked_otherwise()}
-            wanted = current.flags.ticks().with_(laid_over)
-            proposal = Proposal(origin, change, wanted)
-            return form.build_proposal(current, self.services.account, press, proposal)
+            services = self.services
+            current = services.accounts[change.account].current_state()
+            basis = replace(
+                Basis.of(current, change.account, press), origin=origin, origin_change=change.id
+            )
+            since = services.store.since(change.account, change.number)
+            top = words.proposal(origin, change, [c for c in since if c.id != change.id])
+            return form.build(basis, current, services.mailboxes, _choices(origin, change), top)
 
         # Its own button is still there to be pressed again; another would open another form.
         self.opening.show(press, proposed, with_button=False)
 
 
-def _request(
-    press: Press, origin: Origin, change: Change, current: CurrentState, decision: Decision
-) -> Request:
-    return Request(
-        request_key=f"{origin.value}.{change.id}",
-        team=press.team or "",
-        user=press.user,
-        role=decision.role.value if decision.role else "",
-        channel=press.channel,
-        thread=press.thread,
-        wanted=_wanted(origin, change),
-        shown=_shown(origin, change, current),
-        based_on=current.recorded.number,
-        origin=origin,
-        origin_change=change.id,
-    )
-
-
-def _wanted(origin: Origin, change: Change) -> Preferences:
-    return change.undone() if origin is Origin.UNDO else change.wanted
+def _choices(origin: Origin, change: Change) -> dict[str, bool]:
+    """What the button is about, and no more: what others have set since stays as it is."""
+    return change.undo_choices() if origin is Origin.UNDO else change.choices()
 
 
 def _shown(origin: Origin, change: Change, current: CurrentState) -> Flags:

@@ -78,9 +78,6 @@ class ChannelClosed(Exception):  # noqa: N818 (the name is what happened)
 class Outbox(Protocol):
     """What delivering needs of the store. Every method raises ``StoreUnavailable``."""
 
-    def pending(self, at_most: int) -> Sequence[int]:
-        """The ids of changes with something to deliver that nobody has a lease on."""
-
     def claim_delivery(self, change_id: int) -> Change | None:
         """Lease the delivery of a change."""
 
@@ -149,32 +146,30 @@ class Deliverer:
                 self._deliver_or_postpone(change)
 
     def _deliver_or_postpone(self, change: Change) -> None:
-        change_id = change.id
         try:
             self._deliver(change)
         except TokenRejected as rejected:
             log.error("Slack does not take messages with SLACK_BOT_TOKEN: %s", rejected.reason)  # noqa: TRY400 (the code says it all)
-            if not self._deliver_without_token(change_id, rejected.reason):
-                self._postpone(change_id, rejected)
+            if not self._deliver_without_token(change.id, rejected.reason):
+                self._postpone(change.id, rejected)
         except Later as later:
-            self._postpone(change_id, later)
+            self._postpone(change.id, later)
         except StoreUnavailable:
             raise
         except Exception as error:
-            log.exception("change %s can't be delivered", change_id)
-            self._postpone(change_id, Later(type(error).__name__))
+            log.exception("change %s can't be delivered", change.id)
+            self._postpone(change.id, Later(type(error).__name__))
 
     def _deliver(self, change: Change) -> None:
         if change.parent_ts is None and change.post_error is None:
             change = self._post_parent(change)
             # Early, so that nobody presses a used button in vain.
-            self._update_origin(change)
+            self._update_origins(change)
         if change.outcome is None:
             return
-        if change.reply_ts is None:
-            self._post_reply(change, self._outbox.follow_up(change.id))
-        self._update_origin(change)
-        self._bring_up_to_date(change.id)
+        posted = self._post_reply(change) if change.reply_ts is None else None
+        self._bring_up_to_date(change.id, posted)
+        self._update_origins(change)
         self._done(change.id)
 
     def _post_parent(self, change: Change) -> Change:
@@ -182,16 +177,17 @@ class Deliverer:
         if change.thread is not None:
             return self._posted_parent(change, parent_ts=change.thread)
         try:
-            answer = self._post(change.channel, receipt.parent(change))
+            answer = self._post(change.channel, receipt.parent(self._story(change)))
         except ChannelClosed as closed:
             return self._posted_parent(change, post_error=str(closed))
         return self._posted_parent(change, parent_ts=str(answer["ts"]))
 
-    def _post_reply(self, change: Change, follow_up: Change | None) -> None:
+    def _post_reply(self, change: Change) -> Message:
+        """Post the result in the thread, or elsewhere; what was posted."""
         post_error = change.post_error
         if post_error is None:
             try:
-                message = receipt.result(change, follow_up)
+                message = self._result(change)
                 answer = self._post(change.channel, message, thread_ts=change.parent_ts)
             except ChannelClosed as closed:
                 post_error = str(closed)
@@ -200,11 +196,11 @@ class Deliverer:
             else:
                 ts, channel = str(answer["ts"]), str(answer["channel"])
                 self._posted_reply(change, ts, channel)
-                return
-        self._post_elsewhere(change, follow_up, post_error)
+                return message
+        return self._post_elsewhere(change, post_error)
 
-    def _post_elsewhere(self, change: Change, follow_up: Change | None, post_error: str) -> None:
-        message = receipt.result(change, follow_up, post_error)
+    def _post_elsewhere(self, change: Change, post_error: str) -> Message:
+        message = self._result(change, post_error)
         if self._replies.post(self._response_urls.get(change.id), message):
             ts, channel = "", change.channel
         else:
@@ -215,13 +211,14 @@ class Deliverer:
                 raise Later(str(closed)) from closed
             ts, channel = str(answer["ts"]), str(answer["channel"])
         self._posted_reply(change, ts, channel, post_error)
+        return message
 
     def _deliver_without_token(self, change_id: int, code: str) -> bool:
         """A ``response_url`` takes a result all the same, once there is one; whether it did."""
         change = self._outbox.change(change_id)
         if change is None or change.outcome is None or change.reply_ts is not None:
             return False
-        message = receipt.result(change, self._outbox.follow_up(change.id), code)
+        message = self._result(change, code)
         if not self._replies.post(self._response_urls.get(change.id), message):
             return False
         self._posted_reply(change, "", change.channel, code)
@@ -248,22 +245,56 @@ class Deliverer:
         self._outbox.delivered(change_id)
         self._response_urls.pop(change_id, None)
 
-    def _update_origin(self, change: Change) -> None:
-        """The button that made a change goes from its message, which says who used it."""
-        if change.origin_change is not None:
-            self._bring_up_to_date(change.origin_change)
+    def _update_origins(self, change: Change) -> None:
+        """Bring up to date what this change follows up on: the used button goes, the channel's message
+        says how it stands now.
+        """
+        origin = change.origin_change
+        while origin is not None:
+            self._bring_up_to_date(origin)
+            above = self._outbox.change(origin)
+            origin = above.origin_change if above is not None else None
 
-    def _bring_up_to_date(self, change_id: int) -> None:
-        """Show in a change's own messages how it stands now, and what followed from it."""
+    def _bring_up_to_date(self, change_id: int, posted: Message | None = None) -> None:
+        """Show in a change's own messages how it stands now, and what followed from it.
+
+        Looked at once more afterwards: another process may have shown something newer in between.
+
+        Args:
+            change_id: whose messages.
+            posted: one that was posted just now.
+        """
+        shown: list[tuple[str, str, Message]] = []
+        while (messages := self._messages(change_id)) != shown:
+            for channel, ts, message in messages:
+                if message != posted:
+                    self._update(channel, ts, message)
+            shown, posted = messages, None
+
+    def _messages(self, change_id: int) -> list[tuple[str, str, Message]]:
+        """A change's own messages as they should be: channel, ``ts`` and content."""
         change = self._outbox.change(change_id)
         if change is None:
-            return
-        follow_up = self._outbox.follow_up(change_id)
+            return []
+        messages = []
         if change.parent_ts is not None and change.thread is None:
-            self._update(change.channel, change.parent_ts, receipt.parent(change))
-        if follow_up is not None and change.reply_ts and change.reply_channel:
-            message = receipt.result(change, follow_up, change.post_error)
-            self._update(change.reply_channel, change.reply_ts, message)
+            parent = receipt.parent(self._story(change))
+            messages.append((change.channel, change.parent_ts, parent))
+        if change.reply_ts and change.reply_channel:
+            result = self._result(change, change.post_error)
+            messages.append((change.reply_channel, change.reply_ts, result))
+        return messages
+
+    def _story(self, change: Change) -> list[Change]:
+        """A change, what its button made, what that one's button made, and so on."""
+        story = [change]
+        while (follow_up := self._outbox.follow_up(story[-1].id)) is not None:
+            story.append(follow_up)
+        return story
+
+    def _result(self, change: Change, post_error: str | None = None) -> Message:
+        origin = self._outbox.change(change.origin_change) if change.origin_change else None
+        return receipt.result(self._story(change), origin, post_error)
 
     def _postpone(self, change_id: int, later: Later) -> None:
         pause = self._outbox.postpone(change_id, later.seconds)

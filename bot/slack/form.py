@@ -2,12 +2,15 @@
 
 What is asked of Slack, and why it is built so:
 
+- What is known is a checkbox. What is not known is an input of its own, with On and Off and neither
+  chosen, which Slack's own check lets nobody leave out
+  (https://docs.slack.dev/reference/block-kit/blocks/input-block).
 - Option lists and ``initial_options`` come from one function: they have to be equal to the letter,
   and ``initial_options`` must not be empty
   (https://docs.slack.dev/reference/block-kit/block-elements/checkboxes-element).
 - Every form has block ids of its own: with the same ids ``views.update`` keeps what was ticked
   before and ignores the new ticks (https://docs.slack.dev/surfaces/modals).
-- Every input is ``optional``: to have none ticked is a legal answer.
+- Checkboxes are ``optional``: to have none ticked is a legal answer.
 - ``private_metadata`` says what the form was based on; it is never authority.
 """
 
@@ -16,20 +19,24 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from slack_sdk.models.blocks import (
+    ActionsBlock,
+    ButtonElement,
     CheckboxesElement,
     InputBlock,
+    MarkdownTextObject,
     Option,
     PlainTextObject,
+    RadioButtonsElement,
+    StaticSelectElement,
 )
 from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
-from bot.access import Reason
 from bot.changes import Change, Conflict, CurrentState, Origin, Outcome
 from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags, Notification, Phase, Preferences
 from bot.slack import words
@@ -38,7 +45,12 @@ from bot.slack.payloads import TS, Call, team_of
 
 CALLBACK_ID = "kayran_notify_form"
 ANSWER_CALLBACK_ID = "kayran_notify_answer"
+UNCHANGED_CALLBACK_ID = "kayran_notify_unchanged"
 TICKS_ACTION_ID = "ticks"
+CHOICE_ACTION_ID = "choice"
+MAILBOX_ACTION_ID = "mailbox"
+ASK_AGAIN_ACTION_ID = "ask_kayran_again"
+SEND_ANYWAY_ACTION_ID = "send_anyway"
 METADATA = 3000
 """Characters of ``private_metadata`` (https://docs.slack.dev/reference/views/modal-views)."""
 
@@ -47,8 +59,8 @@ _CONVERSATION = re.compile(r"[CDG][A-Z0-9]{1,20}")
 """A channel, a direct message or a group of them; a user's id is none."""
 
 
-class UnreadableForm(ValueError):  # noqa: N818 (what it is)
-    """What was submitted is not a form of this release; raised by ``parse``."""
+class UnreadableForm(ValueError):  # noqa: N818 (the name is what happened)
+    """What was submitted is not a form of this release, or of this Kayran account; raised by ``parse``."""
 
 
 @dataclass(frozen=True)
@@ -77,50 +89,74 @@ class Basis:
     origin: Origin = Origin.FORM
     origin_change: int | None = None
 
+    @classmethod
+    def of(cls, current: CurrentState, account: str, call: Call) -> Basis:
+        """What a new form is based on."""
+        return cls(
+            form=uuid.uuid4().hex,
+            account=account,
+            channel=call.channel,
+            thread=call.thread,
+            response_url=call.response_url,
+            shown=current.flags,
+            based_on=current.recorded.number,
+        )
 
-@dataclass(frozen=True)
-class Proposal:
-    """What a button would do, where things have moved on since.
-
-    Attributes:
-        origin: which button.
-        change: the change whose button it is.
-        wanted: what it would set.
-    """
-
-    origin: Origin
-    change: Change
-    wanted: Preferences
+    def anew(self, current: CurrentState, account: str) -> Basis:
+        """The same place, based on what is true now; and the same purpose, where the account stays."""
+        stays = account == self.account
+        return replace(
+            self,
+            form=uuid.uuid4().hex,
+            account=account,
+            shown=current.flags,
+            based_on=current.recorded.number,
+            origin=self.origin if stays else Origin.FORM,
+            origin_change=self.origin_change if stays else None,
+        )
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What a person sent.
+    """What a person sent, or has chosen so far.
 
     Attributes:
         team: the id of the workspace it was sent in, where Slack says.
+        account: the account chosen in the form's select; the form's own where it has none.
+        choices: what is ticked or not, of what was known, and what was chosen of the rest.
     """
 
     user: str
     team: str | None
     basis: Basis
-    wanted: Preferences
+    account: str
+    choices: Mapping[str, bool]
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """The inputs in which nothing was chosen: parameter by block id."""
+        missing = [p for p in PARAMETERS if p not in self.choices]
+        return {_block_id(p, self.basis.form): p for p in missing}
+
+    @property
+    def wanted(self) -> Preferences:
+        """All nine; a ``ValueError`` where some are missing."""
+        return Flags.of(self.choices).settled()
 
     @property
     def request_key(self) -> str:
         """The same form with the same ticks is the same request."""
-        return f"{self.basis.form}.{self.wanted.as_flags().encode()}"
+        return f"{self.basis.form}.{Flags.of(self.choices).encode()}"
 
     @property
     def first_input(self) -> str:
         """The block id of the form's first input, on which an error can hang."""
-        return _block_id(Phase.STARTS, self.basis.form)
+        return next(iter(_input_ids(self.basis)))
 
     @property
     def own_changes(self) -> dict[str, bool]:
-        """What the person ticked or unticked, of what the form showed as true."""
-        shown = self.basis.shown.ticks()
-        return {p: on for p, on in self.wanted if on is not shown[p]}
+        """What the person changed of what the form showed, or chose where it showed nothing."""
+        return {p: on for p, on in self.choices.items() if on is not self.basis.shown[p]}
 
 
 def loading(external_id: str | None = None) -> View:
@@ -130,95 +166,63 @@ def loading(external_id: str | None = None) -> View:
         external_id: a name of our own for it, by which it can be found where Slack's answer with its
             id is lost (https://docs.slack.dev/reference/methods/views.update).
     """
-    view = _answer(words.loading_title_line(), words.loading())
+    view = answer(words.loading())
     view.external_id = external_id
     return view
 
 
 def answer(text: str) -> View:
     """The form turned into a plain answer."""
-    return _answer(text)
-
-
-def refusal(reason: Reason, text: str) -> View:
-    """The form turned into a no."""
-    return _answer(words.refusal_heading(reason), text)
-
-
-def build(current: CurrentState, account: str, call: Call) -> View:
-    """The form, ticked as things stand."""
-    return _form(_basis(current, account, call), current, current.flags.ticks(), [])
-
-
-def build_proposal(current: CurrentState, account: str, call: Call, proposal: Proposal) -> View:
-    """The form as things stand, with something else than that proposed."""
-    basis = replace(
-        _basis(current, account, call),
-        origin=proposal.origin,
-        origin_change=proposal.change.id,
+    return View(
+        type="modal",
+        callback_id=ANSWER_CALLBACK_ID,
+        title=PlainTextObject(text=words.FORM_TITLE),
+        close=PlainTextObject(text=words.CLOSE),
+        blocks=[section(text)],
     )
-    top = words.proposal(proposal.origin, proposal.change)
-    return _form(basis, current, proposal.wanted, [top])
 
 
-def build_again(submission: Submission, conflict: Conflict) -> View:
-    """The form as things stand now, with the person's own changes laid over it, and who changed what."""
-    before, current = submission.basis, conflict.current
-    basis = replace(
-        before,
-        form=uuid.uuid4().hex,
-        shown=current.flags,
-        based_on=current.recorded.number,
-    )
-    ticks = current.flags.ticks().with_(submission.own_changes)
-    lines = [words.came_back(), *_foreign_changes(before, conflict)]
-    return _form(basis, current, ticks, ["\n".join(lines)])
+def unchanged(basis: Basis) -> View:
+    """The form turned into the answer that there is nothing to change, and a way to send it all the same."""
+    view = answer(words.nothing_to_change())
+    view.callback_id = UNCHANGED_CALLBACK_ID
+    view.private_metadata = _encode(basis)
+    view.blocks.append(_button(words.SEND_ANYWAY, SEND_ANYWAY_ACTION_ID, basis.form))
+    return view
 
 
-def parse(body: Mapping[str, Any], account: str) -> Submission:
-    """What a ``view_submission`` says.
+def build(
+    basis: Basis,
+    current: CurrentState,
+    mailboxes: Mapping[str, str],
+    choices: Mapping[str, bool] | None = None,
+    top: Iterable[str] = (),
+) -> View:
+    """The form.
 
     Args:
-        body: Slack's payload.
-        account: the Kayran account the bot has the key of.
-
-    Raises:
-        UnreadableForm: when anything is missing, is not as ``build`` makes it, or is of another account.
+        basis: what it is based on; what it shows is known, the rest has to be chosen.
+        current: what is true now, and where that comes from.
+        mailboxes: names by account, where there is more than one to choose from.
+        choices: what is chosen already, laid over what is true.
+        top: lines above everything else.
     """
-    try:
-        view = body["view"]
-        basis = _decode(view["private_metadata"])
-        submission = Submission(
-            user=_text(body["user"]["id"]),
-            team=team_of(body),
-            basis=basis,
-            wanted=_ticked(view["state"]["values"], basis.form),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise UnreadableForm("not a form of this release") from error
-    if basis.account != account:
-        raise UnreadableForm("a form of another account")
-    return submission
-
-
-def _basis(current: CurrentState, account: str, call: Call) -> Basis:
-    return Basis(
-        form=uuid.uuid4().hex,
-        account=account,
-        channel=call.channel,
-        thread=call.thread,
-        response_url=call.response_url,
-        shown=current.flags,
-        based_on=current.recorded.number,
-    )
-
-
-def _form(basis: Basis, current: CurrentState, ticks: Preferences, top: Sequence[str]) -> View:
-    blocks: list[Block] = [section(line) for line in top]
+    chosen = basis.shown.with_(choices or {})
+    silent = current.report.trouble is not None
+    blocks: list[Block] = [section("\n".join(top))] if top else []
+    if mailboxes:
+        blocks.append(_mailbox_select(basis, mailboxes))
     blocks.append(section(words.whose_mailbox(current.report.mailbox)))
-    blocks.append(context("\n".join(_sources(current))))
-    blocks += [_group(phase, basis, ticks) for phase in Phase]
-    blocks.append(context(words.sets_all_nine()))
+    blocks.append(context(" ".join(words.sources(current))))
+    if silent:
+        blocks.append(_button(words.ASK_AGAIN, ASK_AGAIN_ACTION_ID, basis.form))
+    blocks += [_checkboxes(phase, basis, chosen) for phase in Phase if _known(phase, basis)]
+    if unknown := basis.shown.unknown_ones:
+        blocks.append(section(words.choose(unknown, silent=silent)))
+        blocks += [
+            _radio_buttons(n, basis, chosen) for n in NOTIFICATIONS if n.parameter in unknown
+        ]
+    blocks.append(context(words.what_saving_does(basis.channel, in_thread=bool(basis.thread))))
     return View(
         type="modal",
         callback_id=CALLBACK_ID,
@@ -230,22 +234,69 @@ def _form(basis: Basis, current: CurrentState, ticks: Preferences, top: Sequence
     )
 
 
-def _answer(*texts: str) -> View:
-    return View(
-        type="modal",
-        callback_id=ANSWER_CALLBACK_ID,
-        title=PlainTextObject(text=words.FORM_TITLE),
-        close=PlainTextObject(text=words.CLOSE),
-        blocks=[section(text) for text in texts],
+def build_again(submission: Submission, conflict: Conflict, mailboxes: Mapping[str, str]) -> View:
+    """The form as things stand now, with the person's own changes laid over it, and who changed what."""
+    before, current = submission.basis, conflict.current
+    lines = [words.came_back(), *_foreign_changes(submission, conflict)]
+    basis = before.anew(current, before.account)
+    return build(basis, current, mailboxes, submission.own_changes, lines)
+
+
+def parse(body: Mapping[str, Any], accounts: Collection[str]) -> Submission:
+    """What a ``view_submission`` says, or a button inside the form.
+
+    Args:
+        body: Slack's payload.
+        accounts: the Kayran accounts the bot has a key of.
+
+    Raises:
+        UnreadableForm: when anything is missing, is not as ``build`` makes it, or is of another account.
+    """
+    try:
+        view = body["view"]
+        basis = _decode(view["private_metadata"])
+        submission = Submission(
+            user=_text(body["user"]["id"]),
+            team=team_of(body),
+            basis=basis,
+            account=_chosen_account(view, basis),
+            choices=(
+                dict(basis.shown.settled())
+                if view["callback_id"] == UNCHANGED_CALLBACK_ID
+                else _chosen(view["state"]["values"], basis)
+            ),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise UnreadableForm("not a form of this release") from error
+    if not {basis.account, submission.account} <= set(accounts):
+        raise UnreadableForm("a form of another account")
+    return submission
+
+
+def _chosen_account(view: Mapping[str, Any], basis: Basis) -> str:
+    values = view.get("state", {}).get("values", {})
+    select = values.get(_block_id(MAILBOX_ACTION_ID, basis.form), {}).get(MAILBOX_ACTION_ID)
+    return basis.account if select is None else str(select["selected_option"]["value"])
+
+
+def _mailbox_select(basis: Basis, mailboxes: Mapping[str, str]) -> ActionsBlock:
+    options = {
+        account: Option(value=account, text=PlainTextObject(text=name))
+        for account, name in mailboxes.items()
+    }
+    select = StaticSelectElement(
+        action_id=MAILBOX_ACTION_ID,
+        options=list(options.values()),
+        initial_option=options[basis.account],
     )
+    return ActionsBlock(block_id=_block_id(MAILBOX_ACTION_ID, basis.form), elements=[select])
 
 
-def _group(phase: Phase, basis: Basis, ticks: Preferences) -> InputBlock:
-    members = [n for n in NOTIFICATIONS if n.phase is phase]
-    options = {n.parameter: _option(n, basis.shown[n.parameter]) for n in members}
-    ticked = [option for parameter, option in options.items() if ticks[parameter]]
+def _checkboxes(phase: Phase, basis: Basis, chosen: Flags) -> InputBlock:
+    options = {n.parameter: _option(n) for n in _known(phase, basis)}
+    ticked = [option for parameter, option in options.items() if chosen[parameter]]
     return InputBlock(
-        block_id=_block_id(phase, basis.form),
+        block_id=_block_id(phase.value, basis.form),
         label=PlainTextObject(text=words.PHASES[phase]),
         optional=True,
         element=CheckboxesElement(
@@ -256,42 +307,44 @@ def _group(phase: Phase, basis: Basis, ticks: Preferences) -> InputBlock:
     )
 
 
-def _option(notification: Notification, known: bool | None) -> Option:
-    description = notification.description
-    if known is None:
-        description = f"{description} ({words.not_known_now()})"
-    return Option(
-        value=notification.parameter,
-        text=PlainTextObject(text=notification.label),
-        description=PlainTextObject(text=description),
+def _option(notification: Notification) -> Option:
+    text = words.option(notification)
+    return Option(value=notification.parameter, text=MarkdownTextObject(text=text, verbatim=True))
+
+
+def _radio_buttons(notification: Notification, basis: Basis, chosen: Flags) -> InputBlock:
+    options = {
+        on: Option(value=value, text=PlainTextObject(text=words.ON_OFF[on]))
+        for value, on in _choices(notification.parameter).items()
+    }
+    is_on = chosen[notification.parameter]
+    return InputBlock(
+        block_id=_block_id(notification.parameter, basis.form),
+        label=PlainTextObject(text=words.choice_label(notification)),
+        element=RadioButtonsElement(
+            action_id=CHOICE_ACTION_ID,
+            options=list(options.values()),
+            initial_option=None if is_on is None else options[is_on],
+        ),
     )
 
 
-def _sources(current: CurrentState) -> list[str]:
-    """Where the ticks come from, a line for each source."""
-    recorded, report = current.recorded, current.report
-    if recorded.underway and recorded.newest is not None:
-        return [words.underway(recorded.newest)]
-    lines = []
-    reported = [p for p, value in current.reported if value is not None]
-    if report.trouble is not None:
-        lines.append(words.kayran_silent(report.trouble))
-    elif reported:
-        all_nine = len(reported) == len(PARAMETERS)
-        lines.append(words.read_just_now(reported, all_nine=all_nine))
-    known_here = [
-        p for p, value in current.flags if value is not None and current.reported[p] is None
-    ]
-    if known_here and recorded.newest is not None:
-        lines.append(words.last_set_here(known_here, recorded.newest))
-    unknown = [p for p, value in current.flags if value is None]
-    if unknown:
-        lines.append(words.not_known(unknown))
-    return lines
+def _choices(parameter: str) -> dict[str, bool]:
+    """What the values of a notification's radio buttons mean."""
+    return {f"{parameter}=on": True, f"{parameter}=off": False}
 
 
-def _foreign_changes(before: Basis, conflict: Conflict) -> list[str]:
-    """One line for each foreign change, and one for what was changed in Kayran itself."""
+def _button(text: str, action_id: str, value: str) -> ActionsBlock:
+    return ActionsBlock(
+        elements=[ButtonElement(text=PlainTextObject(text=text), action_id=action_id, value=value)]
+    )
+
+
+def _foreign_changes(submission: Submission, conflict: Conflict) -> list[str]:
+    """One line for each foreign change, and one for what was changed in Kayran itself, or is there
+    otherwise than was chosen without being shown.
+    """
+    before = submission.basis
     since = [change for change in conflict.since if _is_news(change, before)]
     lines = [words.changed_meanwhile(change) for change in since]
     now = conflict.current.flags
@@ -301,13 +354,10 @@ def _foreign_changes(before: Basis, conflict: Conflict) -> list[str]:
             told.update(p for p in change.asks_for() if change.leaves()[p] is now[p])
         else:
             told.update(change.asks_for())
-    elsewhere = [
-        p
-        for p, value in now
-        if value is not None and value is not bool(before.shown[p]) and p not in told
-    ]
+    news = now.contradicting(before.shown.over(Flags.of(submission.choices)))
+    elsewhere = {p: on for p, on in now if on is not None and p in news and p not in told}
     if elsewhere:
-        lines.append(words.changed_elsewhere(before.shown, now, elsewhere))
+        lines.append(words.changed_in_kayran(elsewhere))
     return lines
 
 
@@ -319,21 +369,36 @@ def _is_news(change: Change, before: Basis) -> bool:
     return change.number != before.based_on or all(shown[p] is wanted[p] for p in change.asks_for())
 
 
-def _block_id(phase: Phase, form: str) -> str:
-    return f"{phase.value}.{form}"
+def _known(phase: Phase, basis: Basis) -> Sequence[Notification]:
+    return [n for n in NOTIFICATIONS if n.phase is phase and basis.shown[n.parameter] is not None]
 
 
-def _ticked(values: Mapping[str, Any], form: str) -> Preferences:
-    """The nine, from all three groups; a group that is missing is not an unticked one."""
-    on: set[str] = set()
+def _input_ids(basis: Basis) -> list[str]:
+    names = [phase.value for phase in Phase if _known(phase, basis)]
+    return [_block_id(name, basis.form) for name in [*names, *basis.shown.unknown_ones]]
+
+
+def _block_id(name: str, form: str) -> str:
+    return f"{name}.{form}"
+
+
+def _chosen(values: Mapping[str, Any], basis: Basis) -> dict[str, bool]:
+    """What is chosen in the form's inputs; a group that is missing is not an unticked one."""
+    chosen: dict[str, bool] = {}
     for phase in Phase:
-        group = values[_block_id(phase, form)][TICKS_ACTION_ID]
-        allowed = {n.parameter for n in NOTIFICATIONS if n.phase is phase}
-        chosen = {option["value"] for option in group["selected_options"]}
-        if not chosen <= allowed:
+        offered = [n.parameter for n in _known(phase, basis)]
+        if not offered:
+            continue
+        group = values[_block_id(phase.value, basis.form)][TICKS_ACTION_ID]
+        ticked = {option["value"] for option in group["selected_options"]}
+        if not ticked <= set(offered):
             raise UnreadableForm("an option that is not offered")
-        on |= chosen
-    return Preferences.of(on)
+        chosen |= {p: p in ticked for p in offered}
+    for parameter in basis.shown.unknown_ones:
+        option = values[_block_id(parameter, basis.form)][CHOICE_ACTION_ID]["selected_option"]
+        if option is not None:
+            chosen[parameter] = _choices(parameter)[option["value"]]
+    return chosen
 
 
 def _encode(basis: Basis) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from bot.errors import StoreUnavailable
 from bot.slack import form, payloads, words
 from bot.slack.authorizer import UNREACHABLE
 from bot.slack.client import SLACKS_OWN_FAULTS
+from bot.slack.form import Basis
 from bot.slack.mrkdwn import section
 from bot.slack.payloads import Call, Press
 from bot.slack.receipt import Message
@@ -81,14 +81,16 @@ class Opening:
             self.services.replies.delete_original(press.response_url)
 
     def _form_for(self, call: Call) -> View:
-        authorizer = self.services.authorizer
+        authorizer, changes = self.services.authorizer, self.services.default
         decision_of = authorizer.deciding(call.user, call.team)
         # Whoever was let in before probably is again: Kayran is asked while Slack is.
-        early = self.services.current_state() if authorizer.was_let_in(call.user) else None
+        early = changes.current_state() if authorizer.was_let_in(call.user) else None
         decision = decision_of()
         if not decision.allowed:
-            return form.refusal(decision.reason, self.services.deny(call, decision, "command"))
-        return form.build(early or self.services.current_state(), self.services.account, call)
+            return form.answer(self.services.deny(call, decision, "command"))
+        current = early or changes.current_state()
+        basis = Basis.of(current, changes.account, call)
+        return form.build(basis, current, self.services.mailboxes)
 
     def show(self, call: Call, make: Callable[[], View], *, with_button: bool = True) -> None:
         """Open the loading form, and turn it into what comes of ``make``.
@@ -105,10 +107,13 @@ class Opening:
             view_id = opening.result()
         except (SlackApiError, *UNREACHABLE) as error:
             may_be_open = _may_have_been_done(error)
-            if not may_be_open or self.fill(call, view, external_id=external_id) is not None:
+            if (
+                not may_be_open
+                or self.services.fill(call, view, external_id=external_id) is not None
+            ):
                 self._not_opened(call, view, error_code(error), with_button=with_button)
             return
-        trouble = self.fill(call, view, view_id=view_id)
+        trouble = self.services.fill(call, view, view_id=view_id)
         if trouble is not None and trouble not in _FORM_GONE:
             self.services.replies.say(call, words.not_filled())
 
@@ -116,17 +121,6 @@ class Opening:
         view = form.loading(external_id)
         opened = self.services.opening.views_open(trigger_id=call.trigger or "", view=view)
         return str(opened["view"]["id"])
-
-    def fill(self, call: Call, view: View, **which: str) -> str | None:
-        """Turn a loading form, by its ``view_id`` or ``external_id``, into this; what kept Slack from it."""
-        # By its old name nobody finds it any more: what a person ticks in it is not overwritten.
-        view.external_id = uuid.uuid4().hex
-        try:
-            self.services.patient.views_update(view=view, **which)
-        except (SlackApiError, *UNREACHABLE) as error:
-            log.info("views.update for %s: %s", call.user, error_code(error))
-            return error_code(error)
-        return None
 
     def _not_opened(self, call: Call, view: View, code: str, *, with_button: bool) -> None:
         """Say that Slack would not open the form where the command was typed, with a button that

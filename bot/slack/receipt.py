@@ -1,12 +1,14 @@
 """A change as messages: the parent that its thread hangs on, and the result in the thread.
 
-``text`` holds the whole result, because it is all that a screen reader reads
+The first block is the sentence a person should see: Slack's notifications show it. ``text`` holds
+the whole message, because it is all that a screen reader reads
 (https://docs.slack.dev/reference/methods/chat.postMessage).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slack_sdk.models.blocks import (
@@ -16,13 +18,14 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.blocks.blocks import Block
 
-from bot.changes import Change, Outcome
-from bot.notifications import PARAMETERS
+from bot.changes import Change, Origin, Outcome
 from bot.slack import words
 from bot.slack.mrkdwn import context, section
 
 UNDO_ACTION_ID = "undo_change"
 TRY_AGAIN_ACTION_ID = "try_change_again"
+
+_UNSETTLED = (None, Outcome.UNSURE)
 
 
 @dataclass(frozen=True)
@@ -42,33 +45,90 @@ class Message:
         }
 
 
-def parent(change: Change) -> Message:
-    """The message in the channel: who asked for what, and how it stands."""
-    return _message([section(words.asked(change)), context(words.state(change))])
+@dataclass(frozen=True)
+class Effect:
+    """Whether what a change wanted is in effect, as far as its buttons go.
+
+    Attributes:
+        stands: whether it is.
+        by: the change that says so: itself, a later try, or its undo.
+        undone: whether it was in effect and was taken back.
+        unsettled: the undo that is on its way or not certain, where there is one.
+    """
+
+    stands: bool
+    by: Change
+    undone: bool = False
+    unsettled: Change | None = None
+
+
+def effect(story: Sequence[Change]) -> Effect:
+    """How the first change of a story stands now.
+
+    Args:
+        story: a change, what its button made, what that one's button made, and so on.
+    """
+    change, *rest = story
+    own = Effect(change.outcome is Outcome.APPLIED, change)
+    if not rest:
+        return own
+    later = effect(rest)
+    if rest[0].origin is Origin.TRY_AGAIN:
+        # A later try that had no effect does not make an earlier one certain.
+        is_news = later.stands or later.undone or later.by.outcome in _UNSETTLED
+        return later if is_news or change.outcome is not Outcome.UNSURE else own
+    if later.stands:
+        return Effect(stands=False, by=later.by, undone=True, unsettled=later.unsettled)
+    undoing = later.by if later.by.outcome in _UNSETTLED else None
+    return replace(own, unsettled=later.unsettled or undoing)
+
+
+def parent(story: Sequence[Change]) -> Message:
+    """The message in the channel: who turned what on or off, and how that stands now."""
+    return _message([section(words.asked(story[0])), context(_state(story))])
+
+
+def _state(story: Sequence[Change]) -> str:
+    now = effect(story)
+    again = now.by is not story[0]
+    if now.undone:
+        return words.undone(now.by)
+    if not now.stands:
+        return words.not_applied(now.by, again=again)
+    status = words.applied_on_another_try(now.by) if again else words.applied(now.by)
+    return status if now.unsettled is None else f"{status} {words.being_undone(now.unsettled)}"
 
 
 def result(
-    change: Change, follow_up: Change | None = None, post_error: str | None = None
+    story: Sequence[Change], origin: Change | None = None, post_error: str | None = None
 ) -> Message:
     """How a change ended.
 
     Args:
-        change: a change that has ended.
-        follow_up: the change that its button made: the button is gone then, and this says who used it.
+        story: a change that has ended, and what its button made. Where it was used, the button is
+            gone, and this says who used it.
+        origin: the change that this one undoes or tries again.
         post_error: Slack's error code, where the result can't go to the channel.
     """
-    blocks: list[Block] = [section(words.headline(change))]
-    if change.outcome is Outcome.REFUSED:
-        blocks.append(section(words.kayrans_words(change.reason)))
-    blocks += [section(text) for text in _flags(change) if text]
-    if change.outcome is Outcome.APPLIED and not change.leaves().ticks().on:
-        blocks.append(section(words.all_off()))
-    if next_step := words.what_to_do(change):
-        blocks.append(context(next_step))
+    change, *follow_ups = story
+    lines = words.result(change)
+    # What is wrong with an answer of Kayran's comes before everything else.
+    start = 1 if change.contradicted else 0
+    if origin is not None:
+        lines.insert(start, words.follows(change, origin))
+        if change.origin is Origin.UNDO and change.outcome is Outcome.APPLIED:
+            lines += words.stays(origin, change)
+    elif post_error is not None or change.thread is not None:
+        # No parent message says it.
+        lines.insert(start, words.asked(change))
+    remark = words.remark(change, used=bool(follow_ups))
+    blocks: list[Block] = [section("\n".join(lines)), context(remark)]
     if post_error is not None:
         blocks.append(context(words.why_here(post_error, change.channel)))
-    if follow_up is not None:
-        blocks.append(context(words.follow_up(follow_up)))
+    if follow_ups:
+        now = effect(follow_ups)
+        used = words.used(follow_ups[0], now.by, stands=now.stands, was_undone=now.undone)
+        blocks.append(context(used))
     elif button := _button(change):
         blocks.append(ActionsBlock(elements=[button]))
     return _message(blocks)
@@ -76,7 +136,7 @@ def result(
 
 def can_be_undone(change: Change) -> bool:
     """Whether there is anything to go back to."""
-    return change.outcome is Outcome.APPLIED and change.undone() != change.wanted
+    return change.outcome is Outcome.APPLIED and bool(change.undo_choices())
 
 
 def can_be_tried_again(change: Change) -> bool:
@@ -85,33 +145,15 @@ def can_be_tried_again(change: Change) -> bool:
     return ended_short and not change.is_of_another_key
 
 
-def _flags(change: Change) -> list[str]:
-    """Before → after for what was to change, and the rest in a line."""
-    asked_for = change.asks_for()
-    strayed = [
-        p for p in change.found.contradicting(change.wanted.as_flags()) if p not in asked_for
-    ]
-    rest = [p for p in PARAMETERS if p not in asked_for and p not in strayed]
-    lines = [words.changed_line(change, p) for p in asked_for]
-    if change.outcome in (Outcome.APPLIED, Outcome.UNSURE):
-        lines += [words.strayed_line(change, p) for p in strayed]
-    elif lines:
-        lines.insert(0, words.it_asked_for())
-    return ["\n".join(lines) or words.nothing_differs(change), words.the_rest(change, rest)]
-
-
 def _button(change: Change) -> ButtonElement | None:
     # The value is the change's id and nothing else: what it means is looked up when it is pressed.
-    value = str(change.id)
     if can_be_undone(change):
-        return ButtonElement(
-            text=PlainTextObject(text=words.UNDO), action_id=UNDO_ACTION_ID, value=value
-        )
-    if can_be_tried_again(change):
-        return ButtonElement(
-            text=PlainTextObject(text=words.TRY_AGAIN), action_id=TRY_AGAIN_ACTION_ID, value=value
-        )
-    return None
+        text, action_id = words.UNDO, UNDO_ACTION_ID
+    elif can_be_tried_again(change):
+        text, action_id = words.TRY_AGAIN, TRY_AGAIN_ACTION_ID
+    else:
+        return None
+    return ButtonElement(text=PlainTextObject(text=text), action_id=action_id, value=str(change.id))
 
 
 def _message(blocks: list[Block]) -> Message:

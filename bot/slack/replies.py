@@ -40,16 +40,19 @@ class Replies:
 
     def reply(self, call: Call, message: Message) -> None:
         """Show this person alone a message."""
-        if not self.post(call.response_url, message):
+        if not self.post(call.response_url, message, thread=call.thread):
             log.warning("%s could not be answered", call.user)
 
-    def post(self, url: str | None, message: Message, *, replace: bool = False) -> bool:
+    def post(
+        self, url: str | None, message: Message, *, replace: bool = False, thread: str | None = None
+    ) -> bool:
         """Post a message that one person sees.
 
         Args:
             url: the ``response_url``, where there is one.
             message: what to say.
             replace: whether it replaces the message whose button was pressed.
+            thread: the ``ts`` of the parent of the thread it belongs to.
 
         Returns:
             Whether Slack took it.
@@ -59,6 +62,8 @@ class Replies:
             "replace_original": replace,
             "text": message.text,
         }
+        if thread is not None:
+            content["thread_ts"] = thread
         if message.blocks:
             content["blocks"] = list(message.blocks)
         return self._send(url, content)

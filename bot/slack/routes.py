@@ -20,7 +20,7 @@ ANYTHING = re.compile(".*", re.DOTALL)
 def register(app: App, services: Services) -> None:
     """Say which listener belongs to what. The first that matches is the one."""
     opening, saving = Opening(services), Saving(services)
-    buttons, fallbacks = Buttons(services, opening), Fallbacks(services, opening)
+    buttons, fallbacks = Buttons(services, opening), Fallbacks(services)
 
     # These change something in Kayran, in the end. Each asks afresh who it is.
     app.command(COMMAND)(opening.command)
@@ -28,6 +28,9 @@ def register(app: App, services: Services) -> None:
     app.action(receipt.UNDO_ACTION_ID)(buttons.undo)
     app.action(receipt.TRY_AGAIN_ACTION_ID)(buttons.try_again)
     app.action(OPEN_FORM_ACTION_ID)(opening.press)
+    app.action(form.ASK_AGAIN_ACTION_ID)(saving.ask_again)
+    app.action(form.MAILBOX_ACTION_ID)(saving.ask_again)
+    app.action(form.SEND_ANYWAY_ACTION_ID)(saving.send_anyway)
 
     # What is left is of an older release, or of no consequence.
     app.view_closed(ANYTHING)(fallbacks.nothing_to_do)

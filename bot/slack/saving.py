@@ -1,27 +1,35 @@
-"""Save, on the form: decided, checked and recorded before its ack, within Slack's 3 s."""
+"""What a person does inside the form.
+
+Save is decided, checked and recorded before its ack, within Slack's 3 s, because its answer is in
+the ack. The form's own buttons run behind their acks.
+"""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slack_bolt import Ack
 from slack_sdk.models.views import View
 
 from bot.access import Decision, Reason
-from bot.changes import Conflict, Request
+from bot.changes import Conflict, Request, Unchanged
 from bot.errors import StoreUnavailable
-from bot.slack import form, words
-from bot.slack.form import Submission, UnreadableForm
+from bot.slack import form, payloads, words
+from bot.slack.form import Basis, Submission, UnreadableForm
 from bot.slack.payloads import Call
-from bot.slack.services import READ_SECONDS, Body, Services, new_reference
+from bot.slack.services import Body, Services, explained, new_reference
 
 log = logging.getLogger(__name__)
 
 
+class SlackSilent(Exception):  # noqa: N818 (the name is what happened)
+    """Slack did not say who this is, so nothing was saved; raised while saving."""
+
+
 @dataclass(frozen=True)
 class Saving:
-    """The listener of the form's Save."""
+    """The listeners of the form."""
 
     services: Services
 
@@ -30,62 +38,125 @@ class Saving:
         an inline error that leaves the ticks as they are.
         """
         try:
-            submission = form.parse(body, self.services.account)
+            submission = form.parse(body, self.services.accounts)
         except UnreadableForm:
             ack(response_action="update", view=form.answer(words.older_release()))
             return
+        if submission.missing and submission.account == submission.basis.account:
+            errors = dict.fromkeys(submission.missing, words.choose_one())
+            ack(response_action="errors", errors=errors)
+            return
         try:
-            view = self._save(submission)
+            view = self._save(submission, at_a_save=True)
         except StoreUnavailable:
-            self._inline_error(ack, submission, words.store_unavailable_at_save())
-        except _SlackSilent:
-            self._inline_error(ack, submission, words.slack_silent_at_save())
+            _inline_error(ack, submission, words.store_unavailable_at_save())
+        except SlackSilent:
+            _inline_error(ack, submission, words.slack_silent_at_save())
         except Exception:
             reference = new_reference()
             log.exception("a save of %s, reference %s", submission.user, reference)
-            self._inline_error(ack, submission, words.unexpected_at_save(reference))
+            _inline_error(ack, submission, words.unexpected_at_save(reference))
         else:
             if view is None:
                 ack()
             else:
                 ack(response_action="update", view=view)
 
-    def _save(self, submission: Submission) -> View | None:
-        """Record what was submitted; what the form turns into, where it could not be."""
+    def send_anyway(self, ack: Ack, body: Body) -> None:
+        """Send anyway, where there was nothing to change."""
+        self.services.background.submit(self.save_anyway, payloads.anything(body), body)
+        ack()
+
+    def ask_again(self, ack: Ack, body: Body) -> None:
+        """Ask Kayran again, where it had not said what is set, or of another mailbox."""
+        self.services.background.submit(self.fill_again, payloads.anything(body), body)
+        ack()
+
+    @explained
+    def save_anyway(self, call: Call, body: Body) -> None:
+        """Record the change, and turn the form into what came of it."""
+        submission = form.parse(body, self.services.accounts)
+        try:
+            view = self._save(submission, at_a_save=False)
+        except SlackSilent:
+            view = form.answer(words.slack_silent_at_save())
+        self.services.fill(call, view or form.answer(words.sent_anyway()), view_id=call.form or "")
+
+    @explained
+    def fill_again(self, call: Call, body: Body) -> None:
+        """Build the form anew, with what was chosen by then."""
+        submission = form.parse(body, self.services.accounts)
+        decision = self.services.authorizer.deciding(call.user, call.team)()
+        if decision.allowed:
+            view = self._anew(submission)
+        else:
+            view = form.answer(self.services.deny(call, decision, "form"))
+        self.services.fill(call, view, view_id=call.form or "")
+
+    def _anew(self, submission: Submission) -> View:
+        """The form for the account chosen in it, as things stand there now."""
+        account = submission.account
+        current = self.services.accounts[account].current_state()
+        basis = submission.basis.anew(current, account)
+        # What was chosen for one mailbox is not chosen for another.
+        own = submission.own_changes if account == submission.basis.account else {}
+        return form.build(basis, current, self.services.mailboxes, own)
+
+    def _save(self, submission: Submission, *, at_a_save: bool) -> View | None:
+        """Record what was submitted; what the form turns into, where it could not be.
+
+        Raises:
+            SlackSilent: when Slack did not say who this is.
+            StoreUnavailable: when the database can't take it.
+        """
         services, basis = self.services, submission.basis
         call = Call(submission.user, submission.team, basis.channel)
-        recorded = services.changes.recorded_state(submission.request_key)
-        decision_of = services.authorizer.deciding(call.user, call.team, at_a_save=True)
-        report = services.changes.read(READ_SECONDS)
+        changes = services.accounts[basis.account]
+        recorded = changes.recorded_state(submission.request_key)
+        decision_of = services.authorizer.deciding(call.user, call.team, at_a_save=at_a_save)
+        report = changes.read()
         decision = decision_of()
         if not decision.allowed:
             refusal = services.deny(call, decision, "submit")
             if decision.reason is Reason.NO_ANSWER:
-                raise _SlackSilent
-            return form.refusal(decision.reason, refusal)
-        if basis.origin_change is not None and not self._is_ours(basis.origin_change):
-            return form.answer(words.older_release())
-        saved = services.changes.submit(_request(submission, decision), recorded, report)
+                raise SlackSilent
+            return form.answer(refusal)
+        if submission.account != basis.account:
+            return self._anew(submission)
+        if recorded.same_request is None and (gone := self._button_gone(basis)) is not None:
+            return form.answer(gone)
+        request = _request(submission, decision, changes.mailbox, even_if_unchanged=not at_a_save)
+        saved = changes.submit(request, recorded, report)
         if isinstance(saved, Conflict):
-            return form.build_again(submission, saved)
+            return form.build_again(submission, saved, services.mailboxes)
+        if isinstance(saved, Unchanged):
+            # What was chosen is what is known: all of it is shown as true from here on.
+            shown = submission.wanted.as_flags()
+            return form.unchanged(replace(basis.anew(saved.current, basis.account), shown=shown))
         if not saved.again:
             services.carry_on(saved.change, basis.response_url)
         return None
 
-    def _is_ours(self, change_id: int) -> bool:
-        change = self.services.store.change(change_id)
-        return change is not None and change.account == self.services.account
+    def _button_gone(self, basis: Basis) -> str | None:
+        """Why the button that proposed this form can't be used any more: it makes one change, and another
+        proposal may have been saved before.
+        """
+        if basis.origin_change is None:
+            return None
+        origin = self.services.store.change(basis.origin_change)
+        if origin is None or origin.account != basis.account:
+            return words.older_release()
+        used = self.services.store.follow_up(origin.id)
+        return None if used is None else words.already_used(used)
 
-    @staticmethod
-    def _inline_error(ack: Ack, submission: Submission, text: str) -> None:
-        ack(response_action="errors", errors={submission.first_input: text})
+
+def _inline_error(ack: Ack, submission: Submission, text: str) -> None:
+    ack(response_action="errors", errors={submission.first_input: text})
 
 
-class _SlackSilent(Exception):  # noqa: N818 (the name is what happened)
-    """Slack did not say who this is."""
-
-
-def _request(submission: Submission, decision: Decision) -> Request:
+def _request(
+    submission: Submission, decision: Decision, mailbox: str, *, even_if_unchanged: bool
+) -> Request:
     basis = submission.basis
     return Request(
         request_key=submission.request_key,
@@ -99,4 +170,6 @@ def _request(submission: Submission, decision: Decision) -> Request:
         based_on=basis.based_on,
         origin=basis.origin,
         origin_change=basis.origin_change,
+        even_if_unchanged=even_if_unchanged,
+        mailbox=mailbox,
     )

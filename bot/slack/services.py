@@ -10,19 +10,21 @@ import contextlib
 import functools
 import logging
 import secrets
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from slack_sdk.models.views import View
 
 from bot.access import Decision
-from bot.changes import Change, Changes, CurrentState, Denial, Store
+from bot.changes import Change, Changes, Denial, Store
 from bot.errors import StoreUnavailable
-from bot.slack import words
-from bot.slack.authorizer import Authorizer
+from bot.slack import form, words
+from bot.slack.authorizer import UNREACHABLE, Authorizer
 from bot.slack.delivery import Deliverer
 from bot.slack.payloads import Call
 from bot.slack.replies import Replies
@@ -30,10 +32,6 @@ from bot.slack.replies import Replies
 log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
-CallT = TypeVar("CallT", bound=Call)
-
-READ_SECONDS = 1.5
-"""How long Kayran has to say what is set, while a person waits."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +39,15 @@ class Services:
     """The parts, chosen in ``bot.app``.
 
     Attributes:
-        account: the Kayran account's name in the store.
+        accounts: the Kayran accounts the bot has a key of, by their names in the store; the default
+            one first.
         opening: opens forms, with a time limit that fits a trigger's 3 s.
         patient: tries again what a moment may mend.
         background: runs what follows an ack.
         calls: runs single calls beside others; none of them waits for another.
     """
 
-    account: str
-    changes: Changes
+    accounts: Mapping[str, Changes]
     store: Store
     authorizer: Authorizer
     opening: WebClient
@@ -59,15 +57,22 @@ class Services:
     background: Executor
     calls: Executor
 
-    def current_state(self, within: float = READ_SECONDS) -> CurrentState:
-        """What is true now; Kayran has so many seconds to say what is set."""
-        recorded = self.changes.recorded_state()
-        return CurrentState(recorded, self.changes.read(within))
+    @property
+    def default(self) -> Changes:
+        """The account that is meant where none is named."""
+        return next(iter(self.accounts.values()))
+
+    @property
+    def mailboxes(self) -> dict[str, str]:
+        """What the accounts are called, where there is more than one to choose from."""
+        names = {account: changes.mailbox for account, changes in self.accounts.items()}
+        return names if len(names) > 1 else {}
 
     def deny(self, call: Call, decision: Decision, step: str) -> str:
         """Put on record that somebody was told no; the sentence that says so."""
         role = decision.role.value if decision.role else None
-        log.info("%s may not (%s): %s", call.user, step, decision.reason.value)
+        why = decision.reason.value if role is None else f"{decision.reason.value}, {role}"
+        log.info("%s in %s may not (%s): %s", call.user, call.channel, step, why)
         denial = Denial(call.team, call.user, role, decision.reason.value, step, call.channel)
         try:
             self.store.deny(denial)
@@ -76,12 +81,37 @@ class Services:
             log.warning("the denial of %s is only in this log: the store is away", call.user)
         return words.refusal(decision.reason, decision.role, self.authorizer.roles)
 
+    def fill(self, call: Call, view: View, **which: str) -> str | None:
+        """Turn a form, by its ``view_id`` or ``external_id``, into this; what kept Slack from it."""
+        # By its old name nobody finds it any more: what a person ticks in it is not overwritten.
+        view.external_id = uuid.uuid4().hex
+        try:
+            self.patient.views_update(view=view, **which)
+        except (SlackApiError, *UNREACHABLE) as error:
+            log.info("views.update for %s: %s", call.user, error_code(error))
+            return error_code(error)
+        return None
+
+    def answer(self, call: Call, text: str) -> None:
+        """Tell this person alone, where they are looking: in the form, beside the message, or in a
+        form of its own where Slack offers nothing else.
+        """
+        if call.form is not None:
+            self.fill(call, form.answer(text), view_id=call.form)
+        elif call.response_url is not None:
+            self.replies.say(call, text)
+        else:
+            try:
+                self.opening.views_open(trigger_id=call.trigger or "", view=form.answer(text))
+            except (SlackApiError, *UNREACHABLE) as error:
+                log.warning("%s could not be answered: %s", call.user, error_code(error))
+
     def carry_on(self, change: Change, response_url: str | None) -> None:
         """Have a recorded change sent and delivered, side by side."""
         self.deliverer.remember(change.id, response_url)
         # A bot that is closing takes nothing new: recovery does it after the next start.
         with contextlib.suppress(RuntimeError):
-            self.background.submit(self.changes.carry_out)
+            self.background.submit(self.accounts[change.account].carry_out)
             self.background.submit(self.deliverer.deliver, change.id)
 
 
@@ -93,24 +123,24 @@ class HasServices(Protocol):
         """What it works with."""
 
 
-def explained(
-    work: Callable[[Any, CallT], None],
-) -> Callable[[Any, CallT], None]:
-    """Make a piece of handed-over work leave nobody without a word.
+def explained(work: Callable[..., None]) -> Callable[..., None]:
+    """Make a piece of handed-over work, whose first argument is the call, leave nobody without a word.
 
     An unexpected error becomes a sentence with a reference, and the same reference is in the log.
     """
 
     @functools.wraps(work)
-    def wrapped(listeners: HasServices, call: CallT) -> None:
+    def wrapped(listeners: HasServices, call: Call, *arguments: Any) -> None:
         try:
-            work(listeners, call)
+            work(listeners, call, *arguments)
         except StoreUnavailable:
-            listeners.services.replies.say(call, words.store_unavailable())
+            listeners.services.answer(call, words.store_unavailable())
+        except form.UnreadableForm:
+            listeners.services.answer(call, words.older_release())
         except Exception:
             reference = new_reference()
             log.exception("a request of %s, reference %s", call.user, reference)
-            listeners.services.replies.say(call, words.unexpected(reference))
+            listeners.services.answer(call, words.unexpected(reference))
 
     return wrapped
 

@@ -2,11 +2,12 @@
 
 How they are written:
 
-- What happened comes first, then what to do. One thought, one sentence.
-- Plain English, sentence case, "e-mail" with a hyphen. No "please", no "oops", no exclamation marks.
-- Never claim more than is known: "Kayran took it" is not "reading it back confirms it".
+- What happened comes first, then what to do. One thought, one sentence, in the fewest words.
+- Plain English, sentence case, "e-mail" with a hyphen. No "please", no "oops", no exclamation marks,
+  at most one sign, at the front of a status.
+- Never claim more than is known: "Kayran took it" is not "checked in Kayran".
 - A person is a mention (``<@U…>``), a time is Slack's own date format, so that everybody reads it
-  in their own language and zone.
+  in their own language and zone. Slack's error codes stay in the log.
 - Foreign text (Kayran's reasons, its e-mail address) is escaped and cut before it gets here:
   ``quoted``. Slack's three: https://docs.slack.dev/messaging/formatting-message-text
 """
@@ -15,12 +16,12 @@ from __future__ import annotations
 
 import datetime as dt
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from bot.access import Reason, Role
-from bot.changes import Change, Origin, Outcome
+from bot.changes import Change, CurrentState, Origin, Outcome
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
-from bot.notifications import NOTIFICATIONS, Flags, Phase
+from bot.notifications import NOTIFICATIONS, Flags, Notification, Phase
 from bot.slack.authorizer import TOKEN_NOT_ACCEPTED
 
 FORM_TITLE = "Kayran e-mails"
@@ -30,6 +31,9 @@ CLOSE = "Close"
 UNDO = "Undo"
 TRY_AGAIN = "Try again"
 OPEN_FORM = "Open the form"
+ASK_AGAIN = "Ask Kayran again"
+SEND_ANYWAY = "Send anyway"
+ON_OFF = {True: "On", False: "Off"}
 
 PHASES = {
     Phase.STARTS: "When a scan starts",
@@ -38,24 +42,23 @@ PHASES = {
 }
 LABELS = {n.parameter: n.label for n in NOTIFICATIONS}
 
-_ROLE_NAMES = {
+_ROLES = {
     Role.PRIMARY_OWNER: "primary owner",
     Role.OWNER: "owner",
     Role.ADMIN: "admin",
     Role.MEMBER: "member",
 }
-_ARTICLES = {Role.OWNER: "an", Role.ADMIN: "an"}
 
 _OBSTACLES = {
-    Obstacle.UNREACHABLE: "no connection to Kayran could be made",
-    Obstacle.UNTRUSTED: "Kayran's TLS certificate could not be verified",
-    Obstacle.TIMED_OUT: "Kayran did not answer in time",
-    Obstacle.DROPPED: "the line was cut before Kayran had answered",
-    Obstacle.UNREADABLE: "what Kayran answered is not what its API documents",
-    Obstacle.TOO_LONG: "Kayran's answer was too long to be one",
-    Obstacle.REDIRECTED: "Kayran pointed to another address, where the bot sends no key",
-    Obstacle.OTHER_KEY: "the bot was given another Kayran key in the meantime",
-    Obstacle.UNEXPECTED: "something went wrong in the bot itself",
+    Obstacle.UNREACHABLE: "Kayran can't be reached",
+    Obstacle.UNTRUSTED: "Kayran's certificate can't be verified",
+    Obstacle.TIMED_OUT: "Kayran didn't answer in time",
+    Obstacle.DROPPED: "the line to Kayran broke",
+    Obstacle.UNREADABLE: "Kayran's answer can't be read",
+    Obstacle.TOO_LONG: "Kayran's answer is too long",
+    Obstacle.REDIRECTED: "Kayran pointed to another address",
+    Obstacle.OTHER_KEY: "the bot has another Kayran key now",
+    Obstacle.UNEXPECTED: "something went wrong in the bot",
 }
 
 QUOTE_AT_MOST = 300
@@ -82,9 +85,9 @@ def moment(seconds: float) -> str:
     return f"<!date^{int(seconds)}^{{date_short_pretty}} at {{time}}|{utc:%Y-%m-%d %H:%M} UTC>"
 
 
-def on_off(value: bool | None) -> str:
+def on_off(value: bool) -> str:
     """One flag."""
-    return "not known" if value is None else "on" if value else "off"
+    return "on" if value else "off"
 
 
 def listing(words: Iterable[str]) -> str:
@@ -93,9 +96,33 @@ def listing(words: Iterable[str]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-def labels(parameters: Iterable[str]) -> str:
-    """Notifications by their labels, in a row."""
+def _plain_labels(parameters: Iterable[str]) -> str:
     return listing(LABELS[p] for p in parameters)
+
+
+def _by_value(flags: Mapping[str, bool], one: str, several: str) -> list[str]:
+    """Those that are off, then those that are on, each with its verb: *Queue* and *Stop* are off."""
+    clauses = []
+    for value in (False, True):
+        names = [f"*{LABELS[p]}*" for p, v in flags.items() if v is value]
+        if names:
+            verb = one if len(names) == 1 else several
+            clauses.append(f"{listing(names)} {verb}{on_off(value)}")
+    return clauses
+
+
+def _turned(flags: Mapping[str, bool]) -> str:
+    """Which flags, and how: *Queue* and *Stop* off and *Aborted* on."""
+    return listing(_by_value(flags, "", ""))
+
+
+def _are(flags: Mapping[str, bool]) -> str:
+    """The same as a sentence: *Queue* and *Stop* are off and *Aborted* is on."""
+    return listing(_by_value(flags, "is ", "are "))
+
+
+def _number(change: Change) -> str:
+    return f"change {change.number}"
 
 
 # The command, and who may
@@ -104,123 +131,135 @@ def labels(parameters: Iterable[str]) -> str:
 def usage() -> str:
     """The answer to ``/kayran-notify help``."""
     return (
-        "`/kayran-notify` opens a form with Kayran's nine e-mail notifications. Tick what an e-mail "
-        "is to be sent for, save, and read the result in the thread."
+        "`/kayran-notify` opens a form with Kayran's nine e-mail notifications. "
+        "Tick those you want, save, and read the result in the thread."
     )
 
 
 def loading() -> str:
     """The form, at once."""
-    return (
-        "Asking Slack who you are and Kayran what is set now. "
-        "If this is still here after ten seconds, close it and run `/kayran-notify` again."
-    )
-
-
-def loading_title_line() -> str:
-    """For a view that has nothing else to show yet."""
-    return "*One moment*"
+    return "Asking Slack who you are and Kayran what is set …"
 
 
 def refusal(reason: Reason, role: Role | None, roles: Iterable[Role]) -> str:
     """Why someone may not, and what to do."""
-    wanted = [_ROLE_NAMES[role] for role in Role if role in set(roles)]
-    needed = listing(wanted).replace(" and ", " or ")
-    who = f"Kayran's notifications can be changed by a workspace {needed}."
-    if reason is Reason.ROLE_NOT_ALLOWED and role is not None:
-        you_are = f"You are {_ARTICLES.get(role, 'a')} {_ROLE_NAMES[role]}."
-        return f"{who} {you_are} Ask one of them to make the change."
     if reason is Reason.NO_ANSWER:
         return (
-            "Slack did not say who you are, and without that nobody is let in. "
-            "Nothing was changed. Try again in a moment; if it happens again, ask whoever runs the "
-            "bot: its log says why."
+            "Slack didn't say who you are, so nothing was done. Try again in a moment. "
+            "If it happens again, ask whoever runs the bot: its log says why."
         )
-    barred = {
-        Reason.OTHER_TEAM: "Your account belongs to another workspace.",
+    who = _plural({_ROLES[r] for r in roles})
+    you = {
+        Reason.OTHER_TEAM: "Your account is from another workspace.",
         Reason.OTHER_TEAM_OF_ORGANISATION: (
-            "Slack lists your account under another workspace of your organisation, and does not say "
-            "what your role is in this one."
+            "Slack lists you in another workspace of your organisation, and doesn't say your role "
+            "in this one."
         ),
         Reason.DEACTIVATED: "Your account is deactivated.",
         Reason.BOT: "This is a bot's account.",
-        Reason.GUEST: "You are a guest in this workspace.",
-    }.get(reason, "")
-    return f"{who} {barred} Ask one of them to make the change."
+        Reason.GUEST: "You're a guest.",
+    }.get(reason, f"You're {_with_article(role)}." if role else "")
+    return f"Only workspace {who} can change these. {you} Ask one of them."
 
 
-def refusal_heading(reason: Reason) -> str:
-    """Above a refusal."""
-    if reason is Reason.NO_ANSWER:
-        return "*The form can't be shown now*"
-    return "*You may not change Kayran's notifications*"
+def _plural(roles: set[str]) -> str:
+    """The roles that may; whoever is the primary owner is an owner."""
+    if "owner" in roles:
+        roles.discard("primary owner")
+    return listing(f"{role}s" for role in sorted(roles))
+
+
+def _with_article(role: Role) -> str:
+    name = _ROLES[role]
+    return f"{'an' if name[0] in 'ao' else 'a'} {name}"
 
 
 def trigger_expired() -> str:
     """Slack would not open the form any more."""
     return (
-        "Slack would not open the form: it took too long to get here. Nothing was changed. "
-        "Press the button to try again."
+        "Slack didn't open the form: it heard from the bot too late. Press the button to try again."
     )
 
 
 def opened_already() -> str:
     """The trigger was used: by a second delivery of the same command, if not by trying it again."""
-    return (
-        "Slack has opened a form for this already, and opens no other. If you don't see it, press the "
-        "button."
-    )
+    return "Slack has opened a form for this already. If you don't see it, press the button."
 
 
 def not_opened() -> str:
     """Slack did not open the form, for whatever reason."""
-    return "Slack did not open the form. Nothing was changed. Press the button to try again."
+    return "Slack didn't open the form. Press the button to try again."
 
 
 def not_filled() -> str:
     """Slack did not take the form's content."""
     return (
-        "Slack did not take the form's content in time. Nothing was changed. "
+        "Slack didn't take the form's content in time. Nothing was changed. "
         "Close the form and run `/kayran-notify` again."
     )
 
 
 def store_unavailable() -> str:
-    """The database does not answer."""
+    """The database can't be used."""
+    return "The bot's database can't be used right now. Nothing was changed. Try again in a minute."
+
+
+def store_unavailable_at_save() -> str:
+    """Under the form: the ticks stay. The save may have gone through where the answer was lost."""
     return (
-        "The bot's own record is out of reach, so nothing was done and nothing was changed. "
-        "Try again in a minute."
+        "It may not be saved: the bot's database gave no answer. Save again in a minute; "
+        "nothing is saved twice."
+    )
+
+
+def slack_silent_at_save() -> str:
+    """Under the form: nothing is lost, the ticks stay."""
+    return (
+        "Not saved: Slack didn't say who you are. Save again in a moment. If it happens again, "
+        "ask whoever runs the bot: its log says why."
     )
 
 
 def unexpected(reference: str) -> str:
-    """Something nobody foresaw."""
+    """An unexpected error."""
     return (
-        f"Something went wrong in the bot (reference {reference}). Try again; if it happens again, "
+        f"Something went wrong in the bot (reference {reference}). Try again. If it happens again, "
         "give the reference to whoever runs the bot: it is in its log."
     )
 
 
 def unexpected_at_save(reference: str) -> str:
-    """Something nobody foresaw, before the change was on record."""
-    return f"Not saved. {unexpected(reference)}"
+    """The same under the form: nobody knows how far it came."""
+    return (
+        f"It may not be saved: something went wrong in the bot (reference {reference}). Save again; "
+        "nothing is saved twice."
+    )
 
 
 def older_release() -> str:
-    """A form, button or command that this release does not know."""
+    """A form or a button that this release does not know."""
     return (
-        "This belongs to an older release of the bot, or to a Kayran key that was replaced, and "
-        "nothing was done. "
-        "Run `/kayran-notify` to start again."
+        "Nothing was done: this is from an older release of the bot, or for a Kayran key that was "
+        "replaced. Run `/kayran-notify` to start again."
     )
 
 
 def unknown_command(command: str) -> str:
     """A command this bot was not made for."""
-    return f"This bot does not know {quoted(command, 40)}. Its command is `/kayran-notify`."
+    return f"This bot doesn't know {quoted(command, 40)}. Its command is `/kayran-notify`."
 
 
 # The form
+
+
+def option(notification: Notification) -> str:
+    """A checkbox."""
+    return f"*{notification.label}*  {notification.description}"
+
+
+def choice_label(notification: Notification) -> str:
+    """Above On and Off."""
+    return f"{notification.label}: {notification.description}"
 
 
 def masked(mailbox: str) -> str:
@@ -235,336 +274,346 @@ def masked(mailbox: str) -> str:
 def whose_mailbox(mailbox: str | None) -> str:
     """Whom Kayran's e-mails go to."""
     if mailbox is None:
-        return "Kayran's e-mails about scans go to the owner of the bot's Kayran key."
-    return f"Kayran's e-mails about scans go to *{masked(mailbox)}*, the owner of the bot's key."
+        return "E-mails go to the Kayran key's owner."
+    return f"E-mails go to *{masked(mailbox)}*."
 
 
-def read_just_now(reported: Iterable[str], *, all_nine: bool) -> str:
-    """Where the ticks come from: Kayran."""
-    if all_nine:
-        return "The ticks show what Kayran has set now."
-    return f"Kayran has just reported {labels(reported)}."
+def sources(current: CurrentState) -> list[str]:
+    """Where what is ticked comes from."""
+    newest, trouble = current.recorded.newest, current.report.trouble
+    if current.recorded.underway and newest is not None:
+        return [f"As {person(newest.user)} is setting them right now ({_number(newest)})."]
+    reported = [p for p, value in current.reported if value is not None]
+    here = [p for p, v in current.flags if v is not None and p not in reported]
+    if not here or newest is None:
+        if reported:
+            return ["Read from Kayran just now."]
+        return [f"{_silence(trouble)}, and nothing is known from here."]
+    who, when = person(newest.user), moment(newest.asked_at)
+    if reported:
+        them = "it" if len(here) == 1 else "them"
+        but = f"except {_plain_labels(here)}: as {who} last set {them} here, {when}"
+        return [f"Read from Kayran just now, {but}."]
+    this = f"This is what {who} last set here, {when}; it may have changed since."
+    return [f"{_silence(trouble)}.", this]
 
 
-def kayran_silent(trouble: KayranError) -> str:
-    """Kayran could not be asked."""
-    return f"Kayran could not be asked what is set now: {why(trouble)}."
-
-
-def why(trouble: KayranError) -> str:
-    """What stood between the bot and an answer, as part of a sentence."""
+def _silence(trouble: KayranError | None) -> str:
+    """Why Kayran does not say what is set."""
     if isinstance(trouble, Refused):
-        return f"it refused with the words “{quoted(trouble.reason, 120)}”"
+        return f"Kayran refused: “{quoted(trouble.reason, 120)}”"
     if isinstance(trouble, (NotSent, NoClearAnswer)):
-        return _OBSTACLES[trouble.obstacle]
-    return "it did not answer"
+        return _sentence(_OBSTACLES[trouble.obstacle])
+    return "Kayran didn't say what is set"
 
 
-def obstacle(value: str | None) -> str:
-    """The same from the record."""
-    if value is None or not _is_obstacle(value):
-        return "Kayran gave no clear answer"
-    return _OBSTACLES[Obstacle(value)]
+def choose(parameters: Collection[str], *, silent: bool) -> str:
+    """Above the inputs of what is not known."""
+    if len(parameters) == len(NOTIFICATIONS):
+        return "None of these is known, so choose all nine."
+    if silent:
+        return "Not known, so choose:"
+    return f"Kayran doesn't report {'this' if len(parameters) == 1 else 'these'}, so choose."
 
 
-def _is_obstacle(reason: str) -> bool:
-    """Whether a reason on record is the bot's own word; any other is Kayran's."""
-    return any(reason == known.value for known in Obstacle)
+def choose_one() -> str:
+    """Under an input in which nothing was chosen."""
+    return "Choose On or Off: how it's set isn't known."
 
 
-def last_set_here(parameters: Iterable[str], change: Change) -> str:
-    """Where the ticks come from: the bot's own record."""
-    return (
-        f"Shown as last set here by {person(change.user)}, {moment(change.asked_at)}, "
-        f"since Kayran does not say: {labels(parameters)}."
-    )
-
-
-def underway(change: Change) -> str:
-    """Where the ticks come from: a change that is on its way."""
-    return (
-        f"Change {change.number} by {person(change.user)} is on its way to Kayran; "
-        "the ticks show what it sets."
-    )
-
-
-def not_known(parameters: Iterable[str]) -> str:
-    """Nothing says what is set."""
-    return (
-        f"Not known, and shown not ticked: {labels(parameters)}. "
-        "Kayran does not say, and the bot has nothing certain on record."
-    )
-
-
-def not_known_now() -> str:
-    """Added to an option's description."""
-    return "not known now"
-
-
-def sets_all_nine() -> str:
-    """What saving does."""
-    return "Saving sets all nine: what is ticked to on, what is not ticked to off."
+def what_saving_does(channel: str, *, in_thread: bool) -> str:
+    """Below the form."""
+    where = "you alone" if channel.startswith("D") else f"<#{channel}>"
+    return f"Save sets all nine. The result goes to {'the thread' if in_thread else where}."
 
 
 def came_back() -> str:
     """The form was not saved, because something had changed."""
     return (
-        "*Not saved yet.* What this form showed has changed since. It now shows what is true, "
-        "with your own changes laid over it. Check it and save again."
+        "*Not saved: something changed while you were editing.* Your ticks are kept. "
+        "Check and save again."
     )
 
 
 def changed_meanwhile(change: Change) -> str:
     """Somebody else's change, for a form that came back."""
-    who = f"{person(change.user)}, {moment(change.asked_at)}"
     if change.outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.SUPERSEDED):
-        return f"• Change {change.number} by {who}: did not take effect"
-    if change.outcome is Outcome.UNSURE:
-        steps = listing(_step(change.before, change.wanted.as_flags(), change.asks_for()))
-        asked_for = f" ({steps})" if steps else ""
-        return f"• Change {change.number} by {who}: not certain whether it took effect{asked_for}"
-    steps = listing(_step(change.before, change.leaves(), change.asks_for()))
-    state = ", on its way" if change.outcome is None else ""
-    return f"• Change {change.number} by {who}{state}: {steps or 'set all nine as they were'}"
+        how = " It didn't take effect."
+    elif change.outcome is Outcome.UNSURE:
+        how = " Whether it took effect isn't certain."
+    else:
+        how = ""
+    return f"• {asked(change)}{how}"
 
 
-def changed_elsewhere(shown: Flags, now: Flags, parameters: Iterable[str]) -> str:
+def changed_in_kayran(now: Mapping[str, bool]) -> str:
     """What differs though nobody changed it from here."""
-    return f"• In Kayran itself: {listing(_step(shown, now, parameters))}"
+    return f"• In Kayran, {_are(now)} now."
 
 
-def proposal(origin: Origin, change: Change) -> str:
+def proposal(origin: Origin, change: Change, since: Iterable[Change]) -> list[str]:
     """Above a form that a button opened, because things have moved on since."""
-    what = "undo" if origin is Origin.UNDO else "repeat"
-    return (
-        f"*Something was changed after change {change.number}.* The form shows what is true now, "
-        f"with what would {what} change {change.number} laid over it. Check it and save."
+    choices = change.undo_choices() if origin is Origin.UNDO else change.choices()
+    what = (
+        f"Undoing {_number(change)}" if origin is Origin.UNDO else f"Trying {_number(change)} again"
     )
+    does = f"turns {_turned(choices)}" if choices else "sends all nine as they are"
+    return [f"{what} {does}. Check and save.", *(_since(each, choices) for each in since)]
 
 
-def store_unavailable_at_save() -> str:
-    """Under the form: the ticks stay. The save may have gone through where the answer was lost."""
-    return (
-        "It may not be saved: the bot's database gave no answer. Save again in a minute; "
-        "what is saved already is not saved twice."
-    )
+def _since(change: Change, choices: Mapping[str, bool]) -> str:
+    """What somebody did since, and whether a proposal leaves it alone."""
+    in_effect = change.outcome in (None, Outcome.APPLIED)
+    stays = in_effect and not set(change.asks_for()) & set(choices)
+    return changed_meanwhile(change) + (" That stays." if stays else "")
 
 
-def slack_silent_at_save() -> str:
-    """Under the form: nothing is lost, the ticks stay."""
-    return (
-        "Not saved: Slack did not say who you are. Save again in a moment; if it happens "
-        "again, ask whoever runs the bot: its log says why."
-    )
+def nothing_to_change() -> str:
+    """The form, where saving it would change nothing."""
+    return "*Nothing to change.* All nine are set like that already, so nothing was sent."
+
+
+def sent_anyway() -> str:
+    """The form, after Send anyway."""
+    return "All nine are being sent again. The result comes in a thread."
 
 
 # The thread
 
 
 def asked(change: Change) -> str:
-    """The parent message: who asked for what."""
-    steps = listing(_step(change.before, change.wanted.as_flags(), change.ticked_otherwise()))
-    asked_for = f": {steps}" if steps else ", with every tick left as it was"
-    return (
-        f"{person(change.user)} asked for change {change.number} of Kayran's "
-        f"e-mail notifications{asked_for}."
-    )
+    """Who turned what on or off: the parent message, and wherever a change is named."""
+    turn, put, send = {
+        None: ("is turning", "is setting", "is sending"),
+        Outcome.APPLIED: ("turned", "set", "sent"),
+    }.get(change.outcome, ("wanted to turn", "wanted to set", "wanted to send"))
+    known = {p: v for p, v in change.choices().items() if change.before[p] is not None}
+    chosen = {p: v for p, v in change.choices().items() if change.before[p] is None}
+    clauses = [f"{turn} {_turned(known)}"] if known else []
+    if chosen:
+        clauses.append(f"{put} {_turned(chosen)} (not known before)")
+    what = listing(clauses) or f"{send} all nine again as they were"
+    return f"{person(change.user)} {what}."
 
 
-def state(change: Change) -> str:
-    """The parent message's second line."""
-    if change.outcome is Outcome.APPLIED and change.found.contradicting(change.wanted.as_flags()):
-        return "Applied, but Kayran shows something else now. The thread says what."
-    return {
-        None: "On its way to Kayran.",
-        Outcome.APPLIED: "Applied. The thread says how that is known.",
-        Outcome.REFUSED: "Refused by Kayran. The reason is in the thread.",
-        Outcome.FAILED: "Failed: nothing was sent. The reason is in the thread.",
-        Outcome.UNSURE: "Not certain whether it took effect. The thread says what is known.",
-        Outcome.SUPERSEDED: f"Superseded by change {change.superseded_by} before it was sent.",
-    }[change.outcome]
+def applied(change: Change) -> str:
+    """The status of a change that is in effect."""
+    if change.contradicted:
+        return "⚠️ Kayran said yes, but shows something else. The thread says what."
+    if not change.wanted.on:
+        return "⚠️ Turned all nine off: Kayran sends no e-mails about scans."
+    return "✅ Applied."
 
 
-def headline(change: Change) -> str:
-    """How it ended, in bold and in a sentence or two."""
-    number = f"Change {change.number}"
-    by = _asked_by(change)
-    return {
-        None: f"*{number} is on its way.*{by}",
-        Outcome.APPLIED: f"*{number} is applied.*{by} {_evidence(change)}",
-        Outcome.REFUSED: f"*{number} was refused by Kayran.*{by} Nothing was changed.",
-        Outcome.FAILED: (
-            f"*{number} failed, and nothing was sent:* {obstacle(change.reason)}.{by} "
-            "Nothing was changed."
-        ),
-        Outcome.UNSURE: (
-            f"*It is not certain whether {number.lower()} took effect.*{by} {_what_is_uncertain(change)}"
-        ),
-        Outcome.SUPERSEDED: (
-            f"*{number} was superseded by change {change.superseded_by}.*{by} The newer change was "
-            "saved before this one was sent, so Kayran never got this one."
-        ),
-    }[change.outcome]
+def applied_on_another_try(change: Change) -> str:
+    """The status of a change that a later try put into effect."""
+    by = f"by {person(change.user)} ({_number(change)})."
+    if change.contradicted or not change.wanted.on:
+        return f"{applied(change)} Tried again {by}"
+    return f"✅ Applied on another try, {by}"
 
 
-def _what_is_uncertain(change: Change) -> str:
-    """Why nobody knows how it ended: after a try that was cut short, another one's failing says little."""
-    cut_short = "An earlier try was cut short"
-    if change.is_of_another_key:
-        return f"{cut_short}, and the bot has been given another Kayran key since, so it can't find out."
-    if change.tries > 1:
-        again = f"Sent again, it failed: {obstacle(change.reason)}."
-        if change.reason is not None and not _is_obstacle(change.reason):
-            again = f"Sent again, Kayran refused it with the words “{quoted(change.reason, 120)}”."
-        return f"{cut_short}, and nobody knows how that ended. {again} Reading back does not settle it."
-    sent = "It may have been sent" if change.reason == Obstacle.UNEXPECTED.value else "It was sent"
-    return f"{sent}, but {obstacle(change.reason)}, and reading back does not settle it."
+def undone(change: Change) -> str:
+    """The status of a change that its undo, this one, took back."""
+    return f"↩️ Undone by {person(change.user)} ({_number(change)})."
 
 
-def _asked_by(change: Change) -> str:
-    what = {
-        Origin.FORM: "Asked for by",
-        Origin.UNDO: "Undo, asked for by",
-        Origin.TRY_AGAIN: "Another try, asked for by",
-    }[change.origin]
-    return f" {what} {person(change.user)}."
-
-
-def _evidence(change: Change) -> str:
-    """How it is known that a change was applied."""
-    readable = [p for p, value in change.found if value is not None]
-    took = "Kayran took it" if change.reason is None else _sentence(obstacle(change.reason))
-    if change.reason is not None and not _is_obstacle(change.reason):
-        took = "An earlier try was cut short, and Kayran refused the next"
-    if not readable:
-        return f"{took}, but did not say afterwards what is set."
-    if change.found.contradicting(change.wanted.as_flags()):
-        return f"{took}, but reading back shows something else where marked."
-    if change.reason is not None:
-        return f"{took}, but reading back shows it."
-    if len(readable) == len(NOTIFICATIONS):
-        return f"{took}, and reading back confirms all nine."
-    return f"{took}, and reading back confirms the {_count(len(readable))} that Kayran reports."
-
-
-def changed_line(change: Change, parameter: str) -> str:
-    """One notification that was to change: before → after, and how sure that is."""
-    before, after = change.before[parameter], change.wanted[parameter]
-    step = f"• *{LABELS[parameter]}*: {on_off(before)} → {on_off(after)}"
-    sureness = _sureness(change, parameter)
-    return f"{step} ({sureness})" if sureness else step
-
-
-def strayed_line(change: Change, parameter: str) -> str:
-    """One notification that was to stay, and did not."""
-    return (
-        f"• *{LABELS[parameter]}*: was sent as {on_off(change.wanted[parameter])}, "
-        f"but Kayran shows {on_off(change.found[parameter])}"
-    )
-
-
-def _sureness(change: Change, parameter: str) -> str:
-    found, wanted = change.found[parameter], change.wanted[parameter]
-    if change.outcome is Outcome.APPLIED:
-        if found is None:
-            return "sent, Kayran does not report it"
-        return "confirmed" if found is wanted else f"differs: Kayran shows {on_off(found)}"
+def being_undone(change: Change) -> str:
+    """What is added to a status while the undo, this change, is on its way or not certain."""
     if change.outcome is Outcome.UNSURE:
-        return "Kayran does not report it" if found is None else f"Kayran shows {on_off(found)}"
-    return ""
+        return f"Not certain whether {person(change.user)} undid it ({_number(change)})."
+    return f"{person(change.user)} is undoing it ({_number(change)})."
 
 
-def nothing_differs(change: Change) -> str:
-    """A change that asked for what was there already."""
-    if change.outcome in (Outcome.FAILED, Outcome.SUPERSEDED):
-        return "It asked for nothing that differs from what was known before."
-    return "Nothing differs from what was known before; all nine were sent again."
+def not_applied(change: Change, *, again: bool) -> str:
+    """The status of a change, or of the latest try at it, that is not in effect."""
+    status = {
+        None: "⏳ On its way to Kayran.",
+        Outcome.REFUSED: f"❌ {_refused(change)} Nothing changed.",
+        Outcome.FAILED: f"❌ Not sent: {_why(change)}. Nothing changed.",
+        Outcome.UNSURE: "⚠️ Not certain whether it took effect. The thread says what is known.",
+        Outcome.SUPERSEDED: f"⏭️ Superseded by change {change.superseded_by} before it was sent.",
+    }[change.outcome]
+    return (
+        f"{status} Tried again by {person(change.user)} ({_number(change)})." if again else status
+    )
 
 
-def it_asked_for() -> str:
-    """Above what a change would have done that did not take effect."""
-    return "*It asked for:*"
+def result(change: Change) -> list[str]:
+    """How it ended, a line for each thing to know."""
+    if change.outcome is Outcome.APPLIED:
+        return _applied_lines(change)
+    if change.outcome is Outcome.UNSURE:
+        return [f"⚠️ Not certain whether it took effect: {_uncertain(change)}.", *_shown(change)]
+    return [not_applied(change, again=False)]
 
 
-def the_rest(change: Change, parameters: Iterable[str]) -> str:
-    """What was to stay as it was, in one line."""
-    each = listing(f"{LABELS[p]} {on_off(change.wanted[p])}" for p in parameters)
-    return f"Unchanged: {each}." if each else ""
+def _applied_lines(change: Change) -> list[str]:
+    lines = []
+    if change.contradicted:
+        lines.append(
+            "⚠️ Kayran said yes, but shows something else. `KAYRAN_API_STYLE` may be the wrong one: "
+            "ask whoever runs the bot."
+        )
+    elif change.reason is not None:
+        lines.append(f"{_sentence(_why(change))}, but reading back shows the change.")
+    choices = change.choices()
+    if not choices:
+        lines.append("All nine were sent again as they were.")
+    if checked := {p: v for p, v in choices.items() if change.found[p] is v}:
+        lines.append(f"{_are(checked)}, checked in Kayran.")
+    if unread := {p: v for p, v in choices.items() if change.found[p] is None}:
+        lines.append(_not_reported(change, unread))
+    if other := {p: not change.wanted[p] for p in change.contradicted}:
+        lines.append(f"Kayran shows {_turned(other)}: the opposite of what was sent.")
+    if not change.may_leave().settled().on:
+        lines.append("⚠️ All nine are off now: Kayran sends no e-mails about scans.")
+    return lines
 
 
-def all_off() -> str:
-    """A warning: silence would read as "all is well"."""
-    return "All nine are off now: Kayran sends no e-mail about any scan."
+def _not_reported(change: Change, unread: Mapping[str, bool]) -> str:
+    """What was sent, and why reading back says nothing about it."""
+    names, they = _plain_labels(unread), "it" if len(unread) == 1 else "they"
+    if change.contradicted:
+        return f"Kayran doesn't report {names}, so {they} may be on or off."
+    if change.found == Flags.unknown():
+        return f"{_are(unread)}: Kayran took it, but didn't say afterwards what is set."
+    return (
+        f"{_are(unread)}: Kayran took it, but doesn't report {names}, so {they} can't be checked."
+    )
 
 
-def kayrans_words(reason: str | None) -> str:
+def _shown(change: Change) -> list[str]:
+    """What reading back shows of what a change was to change."""
+    asked_for = change.asks_for()
+    found = {p: v for p in asked_for if (v := change.found[p]) is not None}
+    rest = [p for p in asked_for if p not in found]
+    lines = [f"Kayran shows {_turned(found)}."] if found else []
+    return [*lines, f"It doesn't report {_plain_labels(rest)}."] if rest and found else lines
+
+
+def _uncertain(change: Change) -> str:
+    """Why nobody knows how it ended: after a try that was cut short, another one's failing says little."""
+    if change.is_of_another_key:
+        return f"an earlier try was cut short, and {_why(change)}"
+    if change.tries > 1:
+        return f"an earlier try was cut short, then {_why(change)}. Reading back doesn't settle it"
+    return f"{_why(change)}, and reading back doesn't settle it"
+
+
+def _why(change: Change) -> str:
+    """What stood between the bot and a yes, as part of a sentence."""
+    for obstacle, text in _OBSTACLES.items():
+        if change.reason == obstacle.value:
+            return text
+    return _refused(change)[:-1]
+
+
+def _refused(change: Change) -> str:
     """Kayran's reason; set as code, in which Slack reads no markup of any kind."""
-    said = quoted(reason or "")
-    return f"Kayran's words: `{said}`" if said else "Kayran gave no reason."
+    said = quoted(change.reason or "")
+    return f"Kayran refused: `{said}`." if said else "Kayran refused, and gave no reason."
 
 
-def what_to_do(change: Change) -> str:
+def follows(change: Change, origin: Change) -> str:
+    """Above the result of an undo or another try."""
+    if change.origin is Origin.UNDO:
+        return f"{person(change.user)} pressed Undo on {_number(origin)}."
+    return f"{person(change.user)} tried {_number(origin)} again."
+
+
+def stays(origin: Change, undo: Change) -> list[str]:
+    """What an undo could not put back."""
+    kept = {p: undo.wanted[p] for p in origin.not_undone() if p not in undo.asks_for()}
+    before = "what it was" if len(kept) == 1 else "what they were"
+    return (
+        [f"{listing(_by_value(kept, 'stays ', 'stay '))}: {before} before isn't known."]
+        if kept
+        else []
+    )
+
+
+def remark(change: Change, *, used: bool) -> str:
+    """Below a result, in small print: whose change, and the rest of the nine or the next step.
+
+    Args:
+        change: one that has ended.
+        used: whether its button was used, so that the next step is taken.
+    """
+    more = "" if used else _what_to_do(change)
+    if change.outcome is Outcome.APPLIED:
+        more = "" if change.contradicted else _the_rest(change)
+    return f"Change {change.number} by {person(change.user)}. {more}".strip()
+
+
+def _the_rest(change: Change) -> str:
+    rest = len(NOTIFICATIONS) - len(change.asks_for())
+    if rest == 1:
+        return "The other one is as it was."
+    return f"The other {_COUNTS[rest]} are as they were." if 0 < rest < len(NOTIFICATIONS) else ""
+
+
+def _what_to_do(change: Change) -> str:
     """The next step after a change that did not go through."""
     if change.is_of_another_key:
-        return "Run `/kayran-notify` to make the change with the key the bot has now."
-    return {
+        return "Run `/kayran-notify` to make it with the key the bot has now."
+    if change.reason == Obstacle.UNTRUSTED.value:
+        return "Ask whoever runs the bot to check its certificates, then press Try again."
+    steps = {
         Outcome.REFUSED: (
-            "Check in Kayran that the bot's key is valid, that its owner is an Admin, and that "
-            "“API Status” is on in Server Settings. Then press Try again."
+            "Check in Kayran that the bot's key is valid, its owner is an Admin and API Status is on. "
+            "Then press Try again."
         ),
-        Outcome.FAILED: (
-            "Ask whoever runs the bot to check its certificates, then press Try again."
-            if change.reason == Obstacle.UNTRUSTED.value
-            else "Press Try again once Kayran can be reached."
-        ),
-        Outcome.UNSURE: (
-            "Look in Kayran, or press Try again: it sends the same nine once more, "
-            "which does no harm if they were applied."
-        ),
-    }.get(change.outcome or Outcome.APPLIED, "")
+        Outcome.FAILED: "Press Try again once Kayran can be reached.",
+        Outcome.UNSURE: "Look in Kayran, or press Try again: sending it twice does no harm.",
+    }
+    return steps.get(change.outcome or Outcome.APPLIED, "")
 
 
-def follow_up(maker: Change) -> str:
-    """In place of a button that somebody used; whether that went through, its own result says."""
-    what = "Undo" if maker.origin is Origin.UNDO else "Another try"
-    return f"{what} was asked for by {person(maker.user)} as change {maker.number}."
+def used(follow_up: Change, by: Change, *, stands: bool, was_undone: bool) -> str:
+    """In place of a button that somebody used.
+
+    Args:
+        follow_up: the change it made.
+        by: that change, or the later one that says how it stands.
+        stands: whether it is in effect.
+        was_undone: whether it was, and the later one took it back.
+    """
+    is_undo = follow_up.origin is Origin.UNDO
+    what = "Undo" if is_undo else "Another try"
+    if was_undone:
+        mine = f"{what} by {person(follow_up.user)} ({_number(follow_up)})"
+        return f"{mine} was undone by {person(by.user)} ({_number(by)})."
+    if stands:
+        return undone(by) if is_undo else applied_on_another_try(by)
+    state = {None: "is on its way", Outcome.UNSURE: "isn't certain"}.get(
+        by.outcome, "had no effect"
+    )
+    return f"{what} by {person(by.user)} {state} ({_number(by)})."
 
 
-def already_used(maker: Change) -> str:
+def already_used(change: Change) -> str:
     """To whoever pressed a button that somebody had used."""
-    return f"Nothing was done: {follow_up(maker)[0].lower()}{follow_up(maker)[1:]}"
-
-
-_CLOSED = {
-    "not_in_channel": "the bot is not in the channel",
-    "channel_not_found": "the bot can't see the channel it was asked in",
-    "is_archived": "the channel is archived",
-    "missing_scope": "the bot's token lacks a scope in Slack",
-    **dict.fromkeys(TOKEN_NOT_ACCEPTED, "Slack did not accept the bot's token"),
-}
+    return f"Nothing was done: {person(change.user)} pressed it before you ({_number(change)})."
 
 
 def why_here(error: str, channel: str) -> str:
     """Why the result is not in the channel's thread."""
-    if channel.startswith("D") and error in ("not_in_channel", "channel_not_found"):
-        return "This comes here because the bot is not part of these direct messages."
-    reason = _CLOSED.get(error, f"Slack did not take it in the channel ({quoted(error, 60)})")
+    is_direct = channel.startswith("D")
+    where = "those direct messages" if is_direct else f"<#{channel}>"
+    if error in ("not_in_channel", "channel_not_found"):
+        invite = "" if is_direct else " To get results there: `/invite @kayran-notify`."
+        return f"Sent here because the bot isn't in {where}.{invite}"
+    if error in TOKEN_NOT_ACCEPTED or error == "missing_scope":
+        return "Sent here because Slack doesn't accept the bot's token: tell whoever runs the bot."
+    if error == "is_archived":
+        return f"Sent here because {where} is archived."
     if error.startswith("restricted_action"):
-        reason = f"the channel does not let the bot post ({quoted(error, 60)})"
-    remedy = (
-        " To get results there, invite the bot with `/invite @kayran-notify`."
-        if error in ("not_in_channel", "channel_not_found")
-        else ""
-    )
-    return f"This comes here because {reason}.{remedy}"
+        return f"Sent here because the bot may not post in {where}."
+    return f"Sent here because Slack didn't take it in {where}."
 
 
-def _step(before: Flags, after: Flags, parameters: Iterable[str]) -> list[str]:
-    return [f"{LABELS[p]} {on_off(before[p])} → {on_off(after[p])}" for p in parameters]
-
-
-def _count(number: int) -> str:
-    return ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"][number]
+_COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 def _sentence(words: str) -> str:

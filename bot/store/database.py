@@ -139,6 +139,10 @@ class Database:
         self._reader.dispose()
         self._writer.dispose()
 
+    def __str__(self) -> str:
+        """Where it is, without a password."""
+        return self._reader.url.render_as_string() if self._path is None else str(self._path)
+
     @contextlib.contextmanager
     def _transaction(self, *, writes: bool, prepared: bool = True) -> Iterator[sa.Connection]:
         if prepared and not self.is_ready:

@@ -76,7 +76,7 @@ def _to_change(row: Mapping[Any, Any]) -> Change:
         "thread": row["thread_ts"],
         "origin": Origin(row["origin"]),
         "before": Flags.decode(row["before"]),
-        "wanted": Flags.decode(row["wanted"]).ticks(),
+        "wanted": Flags.decode(row["wanted"]).settled(),
         "outcome": Outcome(row["outcome"]) if row["outcome"] else None,
         "found": Flags.decode(row["found"]) if row["found"] else Flags.unknown(),
     }

@@ -184,8 +184,18 @@ class Person:
         return self.page.get_by_label("Next answer to a change")
 
     def box(self, label: str) -> Locator:
-        """One of the form's nine checkboxes."""
-        return self.form.get_by_role("checkbox", name=label, exact=True)
+        """The checkbox of a flag that is known."""
+        return self.form.get_by_role("checkbox", name=re.compile(f"^{label} "))
+
+    def choice(self, label: str, on_or_off: str) -> Locator:
+        """One of the two radio buttons of a flag that is not known."""
+        group = self.form.get_by_role("group", name=re.compile(f"^{label}:"))
+        return group.get_by_role("radio", name=on_or_off)
+
+    @property
+    def unchosen(self) -> Locator:
+        """The groups of radio buttons in which nothing is chosen."""
+        return self.form.locator("fieldset:has([type=radio]):not(:has(:checked))")
 
     def flag(self, label: str) -> Locator:
         """One of the nine as Kayran holds them, in its panel."""
@@ -202,10 +212,16 @@ class Person:
         self.composer.fill(text)
         self.composer.press("Enter")
 
-    def open_form(self) -> None:
-        """The command; and then the form, no longer loading."""
+    def open_form(self, *, leave: bool = False) -> None:
+        """The command; and then the form, no longer loading, and Off chosen for all that is not known.
+
+        Args:
+            leave: whether to leave that unchosen.
+        """
         self.say("/kayran-notify")
         expect(self.save_button).to_be_visible()
+        while not leave and self.unchosen.count():
+            self.unchosen.first.get_by_role("radio", name="Off").check()
 
     def tick(self, *labels: str) -> None:
         """Tick boxes."""

@@ -51,7 +51,10 @@ def main() -> int:
 def take(browser: Browser, sandbox: Sandbox) -> None:
     """Both, one after the other."""
     owner, admin = (somebody(browser, sandbox, user) for user in (OWNER, ADMIN))
-    owner.change("Queue", "Schedule", "Status", "Completed", "Delete")
+    owner.open_form()
+    owner.tick("Queue", "Schedule", "Status", "Delete")
+    owner.choice("Completed", "On").check()
+    owner.save()
     admin.open_form()
     admin.untick("Queue")
     admin.tick("Pause", "Aborted")

@@ -8,18 +8,18 @@ bot itself does. ``Real`` is the bot as a host runs it.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from werkzeug.serving import make_server
@@ -144,15 +144,11 @@ class Real:
 
 def health(url: str) -> int | None:
     """The status of ``/healthz``; ``None`` where nothing answers."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"{url}/healthz", timeout=5) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as answer:
-        with answer:
-            return answer.code
-    except OSError:
-        return None
+    line = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
+    with contextlib.closing(line), contextlib.suppress(OSError, http.client.HTTPException):
+        line.request("GET", "/healthz")
+        return line.getresponse().status
+    return None
 
 
 def _free_port() -> int:

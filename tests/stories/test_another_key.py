@@ -30,8 +30,7 @@ def test_it_is_closed_and_told(stage: Stage) -> None:
     leave_open(stage)
     result = stage.wait_for(lambda: next(iter(stage.results()), None), "the result")
 
-    assert "failed, and nothing was sent" in result.text
-    assert "another Kayran key" in result.text
+    assert "❌ Not sent: the bot has another Kayran key now. Nothing changed." in result.text
     assert "Run `/kayran-notify`" in result.text
     assert [block["type"] for block in result.blocks if block["type"] == "actions"] == []
     assert stage.kayran.calls_of("UpdateMailNotify") == []
@@ -46,4 +45,5 @@ def test_it_is_no_reason_for_a_form_to_come_back(stage: Stage) -> None:
     result = stage.wait_for(lambda: next(iter(stage.results()[1:]), None), "the new key's result")
 
     assert stage.slack.modal(ADMIN) is None
-    assert "*Change 1 is applied.*" in result.text
+    assert f"Change 1 by <@{ADMIN}>." in result.text
+    assert "*Delete* is on, checked in Kayran." in result.text

@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from bot.sandbox.cast import ADMIN, SECOND_ADMIN
 from bot.sandbox.kayran import UPDATE
 from bot.sandbox.modals import Modal
 from bot.sandbox.workspace import Message
-from bot.slack.form import CALLBACK_ID
+from bot.slack.form import CALLBACK_ID, SEND_ANYWAY_ACTION_ID, UNCHANGED_CALLBACK_ID
 from bot.slack.receipt import TRY_AGAIN_ACTION_ID, UNDO_ACTION_ID
 from bot.store import Database
 from bot.store.tables import changes, metadata
@@ -51,7 +51,7 @@ people = st.sampled_from([ADMIN, SECOND_ADMIN])
 answers = st.sampled_from(["ok", "ok", "slow", "refuse", "drop", "drop before", "500", "503"])
 moments = st.sampled_from([None, None, None, None, None, 0.0, 0.01, 0.03, 0.1, 0.3])
 """How many seconds after the ack the bot is killed; mostly not at all."""
-changed = st.sets(st.sampled_from(PARAMETERS), min_size=1, max_size=3)
+changed = st.sets(st.sampled_from(PARAMETERS), max_size=3)
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -128,22 +128,31 @@ class AnyOrder(RuleBasedStateMachine):
         """Save it, and see that nothing is overwritten unseen; perhaps the bot dies soon after."""
         person = form.user
         ticked = self.stage.ticked(person)
-        self.stage.slack.tick(person, **{p: p not in ticked for p in changed})
-        shown = Flags.decode(json.loads(form.view["private_metadata"])["shown"])
+        self.stage.choose(person, **{p: p not in ticked for p in changed})
+        seen = Flags.decode(json.loads(form.view["private_metadata"])["shown"])
+        wanted = self.stage.ticked(person)
+        seen = seen.over(Flags.of({p: p in wanted for p in PARAMETERS}))
         truth, rows = self.truth(), len(self.rows())
         self.prepare(answer)
         delivery = self.stage.slack.submit(person)
+        left = self.stage.slack.modal(person)
         if delivery.error is not None:
             self.happened["saved in vain"] += 1
-        elif self.stage.slack.modal(person) is not None:
-            self.happened["came back"] += 1
-        else:
+        elif left is None:
             self.happened["accepted"] += 1
             assert len(self.rows()) == rows + 1
             if truth is not None:
-                unseen = [p for p, now in truth if now is not None and now is not bool(shown[p])]
-                assert not unseen, f"overwritten unseen: {unseen}"
+                assert not truth.contradicting(seen), "overwritten unseen"
             self.perhaps_die(killed_after)
+        elif left.view["callback_id"] == UNCHANGED_CALLBACK_ID:
+            self.happened["nothing to change"] += 1
+            assert len(self.rows()) == rows
+            self.bring_about(
+                person, lambda: self.stage.slack.press_in_modal(person, SEND_ANYWAY_ACTION_ID)
+            )
+            self.perhaps_die(killed_after)
+        else:
+            self.happened["came back"] += 1
 
     @rule(person=people, which=st.integers(0, 99), answer=answers, killed_after=moments)
     def press(self, person: str, which: int, answer: str, killed_after: float | None) -> None:
@@ -159,28 +168,21 @@ class AnyOrder(RuleBasedStateMachine):
     def press_button(self, person: str, message: Message, action: str, answer: str) -> None:
         """Press it, and see that it brings something about."""
         self.happened[action] += 1
-        before = (
-            len(self.rows()),
-            self.stage.slack.modal(person),
-            len(self.stage.private_words(person)),
-        )
         self.prepare(answer)
-        try:
-            self.stage.press(message, action, person)
-        except LookupError:
-            # Somebody's press before this one has just taken it away.
-            return
-        self.stage.eventually(
-            lambda: (
-                before
-                != (
-                    len(self.rows()),
-                    self.stage.slack.modal(person),
-                    len(self.stage.private_words(person)),
-                )
-            ),
-            "the press to bring about something",
-        )
+        # Somebody's press before this one may just have taken it away.
+        with contextlib.suppress(LookupError):
+            self.bring_about(person, lambda: self.stage.press(message, action, person))
+
+    def bring_about(self, person: str, do: Callable[[], object]) -> None:
+        """Do something, and see that it brings something about."""
+
+        def seen() -> tuple[object, ...]:
+            modal = self.stage.slack.modal(person)
+            return len(self.rows()), modal and modal.hash, len(self.stage.private_words(person))
+
+        before = seen()
+        do()
+        self.stage.eventually(lambda: before != seen(), "what was done to bring about something")
 
     @rule(parameter=st.sampled_from(REPORTED), on=st.booleans())
     def edit_in_kayran(self, parameter: str, on: bool) -> None:
@@ -224,6 +226,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.check_record()
             self.check_calls()
             self.check_threads()
+            self.check_parents()
             self.happened.update(row["outcome"] for row in self.rows())
             self.happened["orders"] += 1
         finally:
@@ -314,21 +317,59 @@ class AnyOrder(RuleBasedStateMachine):
         for row in rows:
             reply = replies[row["reply_ts"]]
             assert reply.thread_ts == row["parent_ts"], row
-            assert re.search(rf"[Cc]hange {row['number']}\b", reply.text), reply.text
-            assert SAID[row["outcome"]] in reply.text, (row, reply.text)
+            assert f"Change {row['number']} by <@{row['user_id']}>." in reply.text
+            assert re.search(SAID[row["outcome"]], reply.text), (row, reply.text)
             assert not (row["id"] in used and button(reply)), (row, reply.text)
         if not self.started_again:
             assert len(replies) == len(rows)
             own_thread = {row["parent_ts"] for row in rows if row["thread_ts"] is None}
             assert {m.ts for m in self.stage.parents()} == own_thread
 
+    def check_parents(self) -> None:
+        """Each message in the channel says who did what, and how that stands after all that its own
+        buttons brought about: an undo, the undo of that, another try.
+        """
+        rows = self.rows()
+        made_by = {row["origin_change"]: row for row in rows if row["origin_change"] is not None}
+        texts = {m.ts: m.text for m in self.stage.parents()}
+        for row in rows:
+            if row["thread_ts"] is None:
+                first, status = texts[row["parent_ts"]].splitlines()
+                done = "turned|set|sent" if row["outcome"] == "applied" else "wanted to"
+                assert re.match(f"<@{row['user_id']}> ({done}) ", first), first
+                assert re.match(stands(row, made_by), status), (row, status)
+
+
+def stands(row: Any, made_by: Mapping[int, Any]) -> str:
+    """What the channel has to say of a change, as a pattern, told from what happened first to last.
+
+    Every change that a button made wants the first one to be in effect, or not to be: an undo the
+    opposite of what it undoes, another try the same.
+    """
+    latest_try, one, wants, is_in_effect, undone_by = row, row, True, False, []
+    while one is not None:
+        if one["outcome"] == "applied":
+            is_in_effect = wants
+            undone_by += [] if wants else [str(one["number"])]
+        one = made_by.get(one["id"])
+        if one is not None and one["origin"] == "undo":
+            wants = not wants
+        elif one is not None and latest_try["id"] == one["origin_change"]:
+            latest_try = one
+    if is_in_effect:
+        return "✅ Applied|⚠️ Turned all nine off"
+    if undone_by:
+        return rf"↩️ Undone by <@\w+> \(change ({'|'.join(undone_by)})\)"
+    again = r".* Tried again by" if latest_try is not row else ""
+    return SAID[latest_try["outcome"]] + again
+
 
 SAID = {
-    "applied": "is applied",
-    "refused": "was refused by Kayran",
-    "failed": "failed, and nothing was sent",
-    "unsure": "It is not certain whether",
-    "superseded": "was superseded by",
+    "applied": "checked in Kayran|Kayran took it|sent again as they were",
+    "refused": "❌ Kayran refused",
+    "failed": "❌ Not sent",
+    "unsure": "⚠️ Not certain",
+    "superseded": "⏭️ Superseded by",
 }
 
 

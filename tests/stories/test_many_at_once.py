@@ -88,16 +88,19 @@ class Person:
 
     def _save(self, form: Modal) -> None:
         """Change something and save it; where the form comes back, save that, a few times at most."""
-        slack = self.stage.slack
-        for parameter in self.chance.sample(PARAMETERS, 2):
-            slack.tick(self.user, **{parameter: parameter not in ticked(form)})
+        slack, on = self.stage.slack, ticked(form)
+        wanted = {p: p not in on for p in self.chance.sample(PARAMETERS, 2)}
+        self.stage.choose(self.user, **wanted)
         for _ in range(4):
-            delivery = slack.submit(self.user)
+            delivery, left = slack.submit(self.user), slack.modal(self.user)
             if delivery.error is not None:
                 self.did["submits late"] += 1
-            elif slack.modal(self.user) is None:
+            elif left is None:
                 self.did["accepted"] += 1
                 return
+            elif left.view["callback_id"] != CALLBACK_ID:
+                self.did["nothing to change"] += 1
+                break
             else:
                 self.did["came back"] += 1
         slack.close(self.user)
@@ -249,6 +252,8 @@ def check_threads(stage: Stage, rows: list[Any]) -> None:
 
     assert len(parents) == len(replies) == len(threads) == len(told) == len(rows)
     for row in rows:
-        assert f"change {row['number']} of" in threads[row["parent_ts"]]
-        how = {"applied": "is applied", "superseded": "was superseded"}[row["outcome"]]
-        assert re.search(f"Change {row['number']} {how}", told[row["parent_ts"]])
+        applied = row["outcome"] == "applied"
+        how = "turned|set" if applied else "wanted to"
+        assert re.match(f"<@{row['user_id']}> ({how}) ", threads[row["parent_ts"]])
+        assert f"Change {row['number']} by <@{row['user_id']}>." in told[row["parent_ts"]]
+        assert ("Superseded by" in told[row["parent_ts"]]) is not applied

@@ -109,8 +109,8 @@ def test_the_walk(linked: Linked, tmp_path: Path) -> None:
         linked.press(result, "undo_change")
         undone = linked.wait_for(lambda: linked.results()[1:], "the undo's result")
 
-    assert "*Change 1 is applied.*" in result.text
-    assert "*Change 2 is applied.*" in undone[0].text
+    assert "*Stop* is on, checked in Kayran." in result.text
+    assert "*Stop* is off, checked in Kayran." in undone[0].text
     assert [sent["mailStop"] for sent in linked.sent_to_kayran()] == ["on", "off"]
 
 
@@ -178,7 +178,7 @@ def test_what_is_being_answered_while_it_closes(linked: Linked) -> None:
         end()
 
         assert saving.result().error is None
-        assert linked.slack.command(ADMIN, SCANS).error == "dispatch_failed"
+        assert linked.slack.command(ADMIN, SCANS).error is not None
 
 
 @pytest.mark.parametrize("no_proxy", ["", ".slack.com"])
@@ -240,7 +240,7 @@ def test_sigterm(linked: Linked, tmp_path: Path) -> None:
         assert process.wait(60) == 0
         assert time.monotonic() - began < 25
 
-    assert "*Change 1 is applied.*" in linked.results()[0].text
+    assert "*Stop* is on, checked in Kayran." in linked.results()[0].text
 
 
 @pytest.mark.parametrize("code", ["invalid_auth", "missing_scope", "token_revoked"])

@@ -14,21 +14,18 @@ from bot.changes import Change, Origin, Outcome
 from bot.sandbox import payloads
 from bot.sandbox.cast import (
     ADMIN,
-    ARCHIVED,
     BOARD,
-    GUEST,
     MEMBER,
-    OTHER_TEAM,
     OWNER,
     SCANS,
     SECOND_ADMIN,
     STRANGER,
 )
-from bot.sandbox.kayran import PROFILE, UPDATE
+from bot.sandbox.kayran import PROFILE, REPORTS, UPDATE
 from bot.sandbox.workspace import Ephemeral, Message
 from bot.slack import words
 from bot.slack.receipt import TRY_AGAIN_ACTION_ID, UNDO_ACTION_ID
-from tests.odd_answers import ODD, refuse, slow
+from tests.odd_answers import refuse, slow
 from tests.stage import Stage
 from tests.standins import Fault
 
@@ -51,6 +48,12 @@ def buttons(message: Message | Ephemeral) -> list[str]:
     ]
 
 
+@pytest.fixture(autouse=True)
+def have_all_reported(stage: Stage) -> None:
+    """All nine are known, so that none has to be chosen, and all can be put back."""
+    stage.have_all_reported()
+
+
 def applied(stage: Stage, **ticks: bool) -> Message:
     """The result of a change that was applied: Stop and Completed on, unless said otherwise."""
     return stage.change(ADMIN, SCANS, **(ticks or {"mailStop": True, "mailCompleted": True}))
@@ -66,7 +69,7 @@ def result_of(stage: Stage, number: int, channel: str = SCANS) -> Message:
     """The result of the change of that number, once it is there."""
 
     def look() -> Message | None:
-        return next((m for m in stage.results(channel) if f"hange {number} " in m.text[:60]), None)
+        return next((m for m in stage.results(channel) if f"Change {number} by " in m.text), None)
 
     return stage.wait_for(look, f"the result of change {number}")
 
@@ -96,23 +99,23 @@ class TestUndo:
         assert on(stage) == {"mailDelete"}
         assert second.thread_ts == first.thread_ts
         assert len(stage.parents()) == 1
-        assert f"Undo, asked for by <@{SECOND_ADMIN}>." in second.text
-        assert "• *Stop*: on → off (confirmed)" in second.text
-        assert "• *Delete*: off → on (confirmed)" in second.text
+        assert f"<@{SECOND_ADMIN}> pressed Undo on change 1." in second.text
+        assert "*Pause* and *Stop* are off and *Delete* is on, checked in Kayran." in second.text
         change = recorded(stage, 2)
         assert (change.origin, change.origin_change, change.number) == (Origin.UNDO, 1, 2)
         assert change.user == SECOND_ADMIN
 
     def test_the_used_button_goes(self, stage: Stage) -> None:
-        """The message says who used it, and keeps all that it said."""
+        """The message keeps all that it said, and says who used it; so does the channel's."""
         first = applied(stage)
         said = first.text
 
         stage.press(first, UNDO_ACTION_ID, OWNER)
-        result_of(stage, 2)
+        stage.eventually(stage.all_is_told, "everything to be told")
 
         assert buttons(first) == []
-        assert first.text == f"{said}\nUndo was asked for by <@{OWNER}> as change 2."
+        assert first.text == f"{said}\n↩️ Undone by <@{OWNER}> (change 2)."
+        assert stage.parents()[0].text.endswith(f"↩️ Undone by <@{OWNER}> (change 2).")
 
     def test_a_button_that_does_not_go_at_once(self, stage: Stage) -> None:
         """A Slack that won't change the message holds up nothing that people wait for; the button
@@ -126,7 +129,7 @@ class TestUndo:
 
         # Before anything is tried again later.
         [second] = stage.wait_for(lambda: stage.results()[1:], "the undo's result", 3.0)
-        assert "*Change 2 is applied.*" in second.text
+        assert "checked in Kayran" in second.text
         stage.eventually(lambda: buttons(first) == [], "the button to go")
 
     def test_an_undo_can_be_undone(self, stage: Stage) -> None:
@@ -150,9 +153,9 @@ class TestUndo:
 
         stage.press(first, UNDO_ACTION_ID, ADMIN)
 
-        assert told(stage, ADMIN) == (
-            f"Nothing was done: undo was asked for by <@{OWNER}> as change 2."
-        )
+        assert told(stage, ADMIN) == words.already_used(recorded(stage, 2))
+        [private] = stage.slack.workspace.ephemerals(ADMIN)
+        assert private.thread_ts == first.thread_ts  # It is read where it was pressed.
         assert len(stage.sent_to_kayran()) == 2
 
     @pytest.mark.parametrize("users", [(ADMIN, ADMIN), (ADMIN, SECOND_ADMIN)], ids=str)
@@ -178,7 +181,7 @@ class TestUndo:
         )
 
         assert len(words_of_both) == 1
-        assert words_of_both[0].startswith("Nothing was done: undo was asked for by")
+        assert words_of_both[0].startswith("Nothing was done: ")
         assert len(stage.sent_to_kayran()) == 2
 
     def test_a_press_while_anothers_is_carried_out(self, stage: Stage) -> None:
@@ -191,41 +194,32 @@ class TestUndo:
 
         stage.press(first, UNDO_ACTION_ID, OWNER)
 
-        assert told(stage, ADMIN) == (
-            f"Nothing was done: undo was asked for by <@{OWNER}> as change 2."
-        )
+        assert told(stage, ADMIN) == words.already_used(recorded(stage, 2))
         assert stage.slack.modal(ADMIN) is None
         assert len(stage.sent_to_kayran()) == 2
 
-    def test_what_was_not_known_before(self, stage: Stage) -> None:
-        """What no form showed ticked goes back to not ticked."""
-        first = applied(stage, mailPause=True)
+    def test_nothing_that_was_known(self, stage: Stage) -> None:
+        """A change of what was not known before alone has no button."""
+        stage.kayran.reports = dict(REPORTS)
+
+        assert buttons(applied(stage, mailPause=True)) == []
+
+    def test_it_fails(self, stage: Stage) -> None:
+        """An undo that Kayran refuses is told as that, and can be tried again."""
+        first = applied(stage)
+        stage.kayran.next("refuse", function=UPDATE)
 
         stage.press(first, UNDO_ACTION_ID)
-        result_of(stage, 2)
+        second = result_of(stage, 2)
 
-        assert on(stage) == set()
-
-    def test_nothing_to_undo(self, stage: Stage) -> None:
-        """A change that changed nothing has no button."""
-        stage.change(ADMIN, mailStop=True)
-
-        assert buttons(stage.change(ADMIN)) == []
-
-    def test_it_fails(self, brisk_stage: Stage) -> None:
-        """An undo that Kayran refuses is told as that, and can be tried again."""
-        first = applied(brisk_stage)
-        brisk_stage.kayran.next("refuse", function=UPDATE)
-
-        brisk_stage.press(first, UNDO_ACTION_ID)
-        second = result_of(brisk_stage, 2)
-
-        assert "refused by Kayran" in second.text
+        assert "Kayran refused" in second.text
         assert buttons(second) == [TRY_AGAIN_ACTION_ID]
-        assert on(brisk_stage) == {"mailStop", "mailCompleted"}
-        brisk_stage.press(second, TRY_AGAIN_ACTION_ID)
-        assert "*Change 3 is applied.*" in result_of(brisk_stage, 3).text
-        assert on(brisk_stage) == set()
+        assert on(stage) == {"mailStop", "mailCompleted"}
+        stage.press(second, TRY_AGAIN_ACTION_ID)
+        result_of(stage, 3)
+        assert on(stage) == set()
+        stage.eventually(stage.all_is_told, "everything to be told")
+        assert stage.parents()[0].text.endswith(f"↩️ Undone by <@{ADMIN}> (change 3).")
 
 
 class TestUndoWhenSomethingCameAfter:
@@ -238,25 +232,26 @@ class TestUndoWhenSomethingCameAfter:
         return stage.form_texts(user)
 
     def test_another_change(self, stage: Stage) -> None:
-        """What the change changed is back, what others set since stays, and it says so."""
+        """It names the boxes it would change and what others did since, which stays."""
         first = applied(stage, mailStop=True)
         stage.change(SECOND_ADMIN, mailDelete=True)
 
         said = self.proposal(stage, first)
 
-        assert "*Something was changed after change 1.*" in said
+        assert "Undoing change 1 turns *Stop* off. Check and save." in said
+        assert f"• <@{SECOND_ADMIN}> turned *Delete* on. That stays." in said
         assert stage.ticked() == {"mailDelete"}
         assert len(stage.sent_to_kayran()) == 2
 
     def test_an_edit_in_kayran(self, stage: Stage) -> None:
-        """An edit in Kayran's own pages counts as well."""
+        """An edit in Kayran's own pages of what it would change counts as well; any other stays."""
         first = applied(stage, mailStop=True)
         stage.kayran.set_flag("mailDelete", True)
+        stage.kayran.set_flag("mailStop", False)
 
-        said = self.proposal(stage, first)
+        self.proposal(stage, first)
 
-        assert "*Something was changed after change 1.*" in said
-        assert on(stage) == {"mailStop", "mailDelete"}
+        assert on(stage) == stage.ticked() == {"mailDelete"}
 
     def test_saving_the_proposal(self, stage: Stage) -> None:
         """Saved, it is the undo: in the same thread, and the button goes."""
@@ -270,7 +265,7 @@ class TestUndoWhenSomethingCameAfter:
         assert stage.slack.modal(ADMIN) is None
         assert on(stage) == {"mailDelete"}
         assert third.thread_ts == first.thread_ts
-        assert "Undo, asked for by" in third.text
+        assert "pressed Undo on change 1." in third.text
         assert buttons(first) == []
         change = recorded(stage, 3)
         assert (change.origin, change.origin_change) == (Origin.UNDO, 1)
@@ -285,22 +280,26 @@ class TestUndoWhenSomethingCameAfter:
         stage.slack.submit(ADMIN)
 
         assert words.came_back() in stage.form_texts()
-        assert f"Change 3 by <@{OWNER}>" in stage.form_texts()
+        assert f"• <@{OWNER}> turned *Queue* on." in stage.form_texts()
         stage.slack.submit(ADMIN)
         assert stage.slack.modal(ADMIN) is None
         result_of(stage, 4)
         assert recorded(stage, 4).origin is Origin.UNDO
 
-    def test_a_proposal_that_is_closed(self, stage: Stage) -> None:
-        """Whoever closes it has done nothing; the button is still there."""
+    def test_of_two_proposals_one_is_saved(self, stage: Stage) -> None:
+        """A button makes one change: whoever saves another proposal of it is told who was before."""
         first = applied(stage, mailStop=True)
         stage.change(SECOND_ADMIN, mailDelete=True)
         self.proposal(stage, first)
+        self.proposal(stage, first, SECOND_ADMIN)
+        stage.save(ADMIN)
+        result_of(stage, 3)
 
-        stage.slack.close(ADMIN)
+        stage.slack.submit(SECOND_ADMIN)
 
-        assert buttons(first) == [UNDO_ACTION_ID]
-        assert on(stage) == {"mailStop", "mailDelete"}
+        said = stage.form_texts(SECOND_ADMIN)
+        assert f"Nothing was done: <@{ADMIN}> pressed it before you (change 3)." in said
+        assert on(stage) == {"mailDelete"}
 
     def test_slack_does_not_open_the_proposal(self, stage: Stage) -> None:
         """It says so, with no other button than the one that is still there, which may be pressed
@@ -315,7 +314,7 @@ class TestUndoWhenSomethingCameAfter:
         assert told(stage, ADMIN) == words.trigger_expired()
         assert stage.slack.workspace.ephemerals(ADMIN)[-1].blocks == []
         assert buttons(first) == [UNDO_ACTION_ID]
-        assert "*Something was changed after change 1.*" in self.proposal(stage, first)
+        assert "Undoing change 1" in self.proposal(stage, first)
 
     def test_a_change_that_fell_through_does_not_count(self, stage: Stage) -> None:
         """A refused change after it stands in no undo's way."""
@@ -325,7 +324,7 @@ class TestUndoWhenSomethingCameAfter:
 
         stage.press(first, UNDO_ACTION_ID)
 
-        assert "*Change 3 is applied.*" in result_of(stage, 3).text
+        result_of(stage, 3)
         assert on(stage) == set()
 
 
@@ -341,48 +340,25 @@ class TestTryAgain:
 
         sent = stage.sent_to_kayran()
         assert sent[0] == sent[1]
-        assert "*Change 2 is applied.* Another try, asked for by" in second.text
+        assert f"<@{SECOND_ADMIN}> tried change 1 again." in second.text
         assert second.thread_ts == first.thread_ts
+        stage.eventually(stage.all_is_told, "everything to be told")
         assert buttons(first) == []
-        assert first.text.endswith(f"Another try was asked for by <@{SECOND_ADMIN}> as change 2.")
+        in_effect = f"✅ Applied on another try, by <@{SECOND_ADMIN}> (change 2)."
+        assert first.text.endswith(in_effect)
+        assert stage.parents()[0].text.endswith(in_effect)
         assert recorded(stage, 2).origin is Origin.TRY_AGAIN
 
-    def test_after_a_failure(self, brisk_stage: Stage) -> None:
-        """Once Kayran can be reached again."""
-        stage = brisk_stage
-        stage.open_form()
-        stage.kayran.refuse_connections()
-        stage.save(ADMIN, mailStop=True)
-        first = result_of(stage, 1)
-        assert "nothing was sent" in first.text
-        stage.kayran.clear()
-
-        stage.press(first, TRY_AGAIN_ACTION_ID)
-
-        assert "*Change 2 is applied.*" in result_of(stage, 2).text
-        assert on(stage) == {"mailStop"}
-
-    def test_after_an_unclear_end(self, brisk_stage: Stage) -> None:
+    def test_after_an_unclear_end(self, stage: Stage) -> None:
         """Also where it may have been applied: to send it twice does no harm."""
-        stage = brisk_stage
-        stage.kayran.next(ODD["html"], function=UPDATE)
+        stage.kayran.reports = dict(REPORTS)
+        stage.kayran.next("500", function=UPDATE)
         first = applied(stage, mailPause=True)
-        assert "It is not certain whether change 1 took effect." in first.text
+        assert "Not certain whether it took effect" in first.text
 
         stage.press(first, TRY_AGAIN_ACTION_ID)
+        result_of(stage, 2)
 
-        assert "*Change 2 is applied.*" in result_of(stage, 2).text
-        assert on(stage) == {"mailPause"}
-
-    def test_an_unclear_end_that_was_applied(self, brisk_stage: Stage) -> None:
-        """A try again after what did take effect, unseen, is a change like any other."""
-        stage = brisk_stage
-        stage.kayran.next(ODD["another function's"], function=UPDATE)
-        first = applied(stage, mailPause=True)
-
-        stage.press(first, TRY_AGAIN_ACTION_ID)
-
-        assert "*Change 2 is applied.*" in result_of(stage, 2).text
         assert on(stage) == {"mailPause"}
 
     def test_it_fails_again(self, stage: Stage) -> None:
@@ -393,9 +369,11 @@ class TestTryAgain:
         stage.press(first, TRY_AGAIN_ACTION_ID)
         second = result_of(stage, 2)
 
-        assert "Kayran's words: `Still not`" in second.text
+        assert "Kayran refused: `Still not`." in second.text
         assert buttons(second) == [TRY_AGAIN_ACTION_ID]
+        stage.eventually(stage.all_is_told, "everything to be told")
         assert buttons(first) == []
+        assert "Tried again by" in stage.parents()[0].text
 
     def test_when_something_came_after(self, stage: Stage) -> None:
         """Then what it would repeat is laid over what is true now, in the form."""
@@ -405,61 +383,35 @@ class TestTryAgain:
         stage.press(first, TRY_AGAIN_ACTION_ID)
         stage.wait_for(lambda: stage.loaded(ADMIN), "the form")
 
-        assert "with what would repeat change 1 laid over it" in stage.form_texts()
+        assert "Trying change 1 again turns *Completed* and *Stop* on." in stage.form_texts()
         assert stage.ticked() == {"mailStop", "mailCompleted", "mailDelete"}
         stage.slack.submit(ADMIN)
         result_of(stage, 3)
         assert recorded(stage, 3).origin is Origin.TRY_AGAIN
         assert buttons(first) == []
 
-    def test_twice(self, stage: Stage) -> None:
-        """A second press of one's own is told what became of the first."""
-        first = refused(stage)
-        blocks = json.loads(json.dumps(first.blocks))
-        stage.press(first, TRY_AGAIN_ACTION_ID)
-        result_of(stage, 2)
-        first.blocks[:] = blocks
-
-        stage.press(first, TRY_AGAIN_ACTION_ID)
-
-        assert told(stage, ADMIN).startswith("Nothing was done: another try was asked for by")
-        assert len(stage.sent_to_kayran()) == 2
-
 
 class TestWhoMay:
     """Asked again at every button."""
 
-    @pytest.mark.parametrize(
-        ("fields", "why"),
-        [
-            ({"is_admin": False}, "You are a member."),
-            ({"is_admin": 1}, "You are a member."),
-            ({"is_restricted": True}, "You are a guest in this workspace."),
-            ({"deleted": True}, "Your account is deactivated."),
-            ({"team_id": OTHER_TEAM}, "Your account belongs to another workspace."),
-        ],
-        ids=str,
-    )
     @pytest.mark.parametrize("action", [UNDO_ACTION_ID, TRY_AGAIN_ACTION_ID])
-    def test_a_role_that_was_lost(
-        self, stage: Stage, action: str, fields: dict[str, Any], why: str
-    ) -> None:
+    def test_a_role_that_was_lost(self, stage: Stage, action: str) -> None:
         """Whoever may no longer is told so, alone; nothing is asked of Kayran, and it is on record."""
         message = applied(stage) if action == UNDO_ACTION_ID else refused(stage)
         calls = len(stage.kayran.calls)
-        stage.slack.workspace.people[ADMIN].update(**fields)
+        stage.slack.workspace.people[ADMIN].update(is_admin=False)
 
         delivery = stage.press(message, action)
 
         assert delivery.status == 200
-        assert why in told(stage, ADMIN)
+        assert "You're a member." in told(stage, ADMIN)
         assert len(stage.kayran.calls) == calls
         assert buttons(message) == [action]
         [denial] = stage.denials()
         assert denial["user_id"] == ADMIN
         assert denial["step"] == ("undo" if action == UNDO_ACTION_ID else "try_again")
 
-    @pytest.mark.parametrize("user", [MEMBER, GUEST, STRANGER])
+    @pytest.mark.parametrize("user", [MEMBER, STRANGER])
     def test_others_in_the_channel(self, stage: Stage, user: str) -> None:
         """Everybody sees the button; who may not is told so. A stranger's team is not the app's."""
         message = applied(stage)
@@ -467,7 +419,7 @@ class TestWhoMay:
 
         stage.press(message, UNDO_ACTION_ID, user)
 
-        assert "Ask one of them to make the change." in told(stage, user)
+        assert "Ask one of them." in told(stage, user)
         assert stage.slack.modal(user) is None
         assert len(stage.kayran.calls) == calls
         assert stage.denials()[0]["user_id"] == user
@@ -479,7 +431,7 @@ class TestWhoMay:
 
         stage.press(message, UNDO_ACTION_ID)
 
-        assert "Slack did not say who you are" in told(stage, ADMIN)
+        assert "Slack didn't say who you are" in told(stage, ADMIN)
         assert buttons(message) == [UNDO_ACTION_ID]
         assert len(stage.sent_to_kayran()) == 1
 
@@ -492,13 +444,13 @@ class TestWhereTheChannelIsClosed:
 
         def look() -> Ephemeral | None:
             seen = stage.slack.workspace.ephemerals(ADMIN, channel)
-            return next((e for e in seen if f"hange {number} " in e.text[:60]), None)
+            return next((e for e in seen if f"Change {number} by " in e.text), None)
 
         return stage.wait_for(look, f"the private result of change {number}")
 
-    @pytest.mark.parametrize("channel", [BOARD, ARCHIVED])
-    def test_undo_in_a_message_only_one_sees(self, stage: Stage, channel: str) -> None:
+    def test_undo_in_a_message_only_one_sees(self, stage: Stage) -> None:
         """It is undone, told the same way, and the used button goes."""
+        channel = BOARD
         stage.open_form(ADMIN, channel)
         stage.save(ADMIN, mailStop=True)
         first = self.private(stage, 1, channel)
@@ -507,9 +459,9 @@ class TestWhereTheChannelIsClosed:
         second = self.private(stage, 2, channel)
 
         assert on(stage) == set()
-        assert "This comes here because" in second.text
+        assert "Sent here because" in second.text
         stage.eventually(lambda: buttons(first) == [], "the button to go")
-        assert first.text.endswith(f"Undo was asked for by <@{ADMIN}> as change 2.")
+        assert f"Undo by <@{ADMIN}>" in first.text
 
     def test_undo_in_a_direct_message(self, stage: Stage) -> None:
         """The result hangs on the message with the button."""
@@ -536,7 +488,7 @@ class TestWhereTheChannelIsClosed:
         stage.slack.press_ephemeral(ADMIN, first.id, UNDO_ACTION_ID)
         stage.wait_for(lambda: stage.loaded(ADMIN), "the form")
 
-        assert "*Something was changed after change 1.*" in stage.form_texts()
+        assert "Undoing change 1 turns *Stop* off." in stage.form_texts()
 
 
 class TestButtonsThatAreNotWhatTheySay:
@@ -544,7 +496,7 @@ class TestButtonsThatAreNotWhatTheySay:
 
     @pytest.mark.parametrize(
         "value",
-        ["", "999", "-1", "1 OR 1=1", "x" * 2000, "9" * 19, "9" * 18, "\u0661"],
+        ["", "999", "1 OR 1=1", "9" * 18],
     )
     def test_an_odd_value(self, stage: Stage, value: str) -> None:
         """What names no change of this bot's is taken for an older release's."""
@@ -580,10 +532,9 @@ class TestButtonsThatAreNotWhatTheySay:
         assert told(stage, ADMIN) == words.older_release()
         assert len(stage.sent_to_kayran()) == 1
 
-    @pytest.mark.parametrize("action", ["kayran_undo_v0", "x" * 255, "approve"])
-    def test_a_button_of_an_older_release(self, stage: Stage, action: str) -> None:
+    def test_a_button_of_an_older_release(self, stage: Stage) -> None:
         """An action this release does not know gets a sentence."""
-        payload = self.payload(stage, applied(stage), action)
+        payload = self.payload(stage, applied(stage), "kayran_undo_v0")
 
         delivery = stage.slack.deliver({"payload": json.dumps(payload)})
 
@@ -631,7 +582,7 @@ class TestButtonsThatAreNotWhatTheySay:
         stage.wait_for(lambda: words.older_release() in stage.form_texts(), "an answer")
         assert stage.slack.modal(ADMIN) is modal
 
-    @pytest.mark.parametrize("gone", ["container", "message", "channel", "response_url", "team"])
+    @pytest.mark.parametrize("gone", ["message", "response_url", "team"])
     def test_a_press_with_something_missing(self, stage: Stage, gone: str) -> None:
         """What Slack leaves out is found elsewhere, or done without."""
         message = applied(stage)
@@ -672,7 +623,7 @@ def test_the_record_is_out_of_reach(stage: Stage) -> None:
         assert told(stage, ADMIN) == words.store_unavailable()
 
     stage.press(message, UNDO_ACTION_ID)
-    assert "*Change 2 is applied.*" in result_of(stage, 2).text
+    result_of(stage, 2)
 
 
 def test_a_change_superseded_by_another_has_no_button(stage: Stage) -> None:
@@ -688,8 +639,7 @@ def test_a_change_superseded_by_another_has_no_button(stage: Stage) -> None:
     second = result_of(stage, 2)
     result_of(stage, 3)
 
-    assert "*Change 2 was superseded by change 3.*" in second.text
-    assert "Kayran never got this one" in second.text
+    assert "Superseded by change 3" in second.text
     assert buttons(second) == []
     assert recorded(stage, 2).outcome is Outcome.SUPERSEDED
     assert on(stage) == {"mailQueue", "mailStop", "mailDelete"}

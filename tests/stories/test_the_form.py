@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
-from bot.notifications import NOTIFICATIONS, PARAMETERS
+from bot.notifications import PARAMETERS
 from bot.sandbox.cast import ADMIN, BOARD, OTHER_TEAM, SCANS, SECOND_ADMIN
 from bot.sandbox.kayran import PROFILE, REPORTS, UPDATE
 from bot.slack import form, words
-from tests.odd_answers import NASTY_REASON, ODD, refuse
+from tests.odd_answers import NASTY_REASON, refuse
 from tests.stage import Stage
-from tests.standins import Fault
-from tests.test_form import NINE
 
-REPORTED = {n.parameter for n in NOTIFICATIONS if n.parameter in REPORTS.values()}
-UNREPORTED = set(PARAMETERS) - REPORTED
-NINE_KEYS = {n.read_back[0]: n.parameter for n in NOTIFICATIONS}
+UNREPORTED = set(PARAMETERS) - set(REPORTS.values())
 
 
 def set_flags(stage: Stage, *on: str) -> None:
@@ -28,87 +23,29 @@ def set_flags(stage: Stage, *on: str) -> None:
         stage.kayran.set_flag(parameter, parameter in on)
 
 
-def not_known(stage: Stage) -> set[str]:
-    """The parameters whose boxes say that they are not known."""
-    modal = stage.slack.modal(ADMIN)
-    assert modal is not None
-    return {
-        option["value"]
-        for block in modal.blocks
-        for option in block.get("element", {}).get("options", [])
-        if words.not_known_now() in option["description"]["text"]
-    }
-
-
 class TestWhatItShows:
     """The ticks, and where they come from."""
 
-    def test_the_nine_in_their_groups(self, stage: Stage) -> None:
-        """What Slack shows is Kayran's nine, by name and description, in the order of a scan's life."""
-        stage.kayran.reports = NINE_KEYS
-        modal = stage.open_form()
-
-        shown = {
-            block["label"]["text"]: {
-                option["value"]: (option["text"]["text"], option["description"]["text"])
-                for option in block["element"]["options"]
-            }
-            for block in modal.blocks
-            if block["type"] == "input"
-        }
-        assert shown == NINE
-
-    def test_it_is_ticked_as_kayran_reports(self, stage: Stage) -> None:
-        """Of what Kayran reports, what is on is ticked; what it doesn't report is not, and says so."""
+    def test_the_six_that_kayran_reports(self, stage: Stage) -> None:
+        """They are ticked as they are; the three it does not report are to be chosen, with one reason."""
         set_flags(stage, "mailQueue", "mailDelete", "mailCompleted")
 
         stage.open_form()
 
         assert stage.ticked() == {"mailQueue", "mailDelete"}
-        assert not_known(stage) == UNREPORTED
-        said = stage.form_texts()
-        assert "Kayran has just reported Queue, Schedule, Status, Stop, Aborted and Delete." in said
-        assert "Not known, and shown not ticked: Pause, Unpause and Completed." in said
+        assert stage.unchosen() == UNREPORTED
+        assert "Read from Kayran just now." in stage.form_texts()
+        assert stage.form_texts().count("Kayran doesn't report these, so choose.") == 1
 
     def test_a_kayran_that_reports_all_nine(self, stage: Stage) -> None:
-        """A server that sends more than is documented is read."""
-        stage.kayran.reports = NINE_KEYS
+        """A server that sends more than is documented is read, and nothing is left to choose."""
+        stage.have_all_reported()
         set_flags(stage, "mailPause", "mailCompleted")
 
         stage.open_form()
 
         assert stage.ticked() == {"mailPause", "mailCompleted"}
-        assert not_known(stage) == set()
-        assert "The ticks show what Kayran has set now." in stage.form_texts()
-
-    def test_a_kayran_that_reports_less(self, stage: Stage) -> None:
-        """A missing key is not known, and not off."""
-        stage.kayran.reports = {"onStop": "mailStop"}
-        set_flags(stage, *PARAMETERS)
-
-        stage.open_form()
-
-        assert stage.ticked() == {"mailStop"}
-        assert not_known(stage) == set(PARAMETERS) - {"mailStop"}
-
-    @pytest.mark.parametrize("value", ["true", True, 1, "on", None, ["True"]], ids=repr)
-    def test_an_odd_value_is_not_known(self, stage: Stage, value: object) -> None:
-        """Only Kayran's own ``"True"`` and ``"False"`` are taken for either."""
-        set_flags(stage, "mailStop", "mailQueue")
-        stage.kayran.reported_as = {"onStop": value}
-
-        stage.open_form()
-
-        assert stage.ticked() == {"mailQueue"}
-        assert not_known(stage) == UNREPORTED | {"mailStop"}
-
-    def test_a_kayran_that_contradicts_itself(self, stage: Stage) -> None:
-        """Two keys for one flag that say different things leave it not known."""
-        stage.kayran.reported_as = {"onUnpause": "True", "onResume": "False"}
-
-        stage.open_form()
-
-        assert "mailUnpause" in not_known(stage)
+        assert stage.to_choose() == set()
 
     def test_what_was_last_set_here(self, stage: Stage) -> None:
         """What Kayran doesn't report is ticked as last applied from here, by whom and when."""
@@ -117,10 +54,21 @@ class TestWhatItShows:
         stage.open_form()
 
         assert stage.ticked() == {"mailPause", "mailStop"}
-        assert not_known(stage) == set()
+        assert stage.to_choose() == set()
         said = stage.form_texts()
-        assert f"Shown as last set here by <@{SECOND_ADMIN}>, <!date^" in said
-        assert "since Kayran does not say: Pause, Unpause and Completed." in said
+        assert "except Pause, Unpause and Completed" in said
+        assert f"as <@{SECOND_ADMIN}> last set them here, <!date^" in said
+
+    def test_what_is_not_certain_is_not_known(self, brisk_stage: Stage) -> None:
+        """After a change nobody is sure of, what it was to change is to be chosen again."""
+        stage = brisk_stage
+        stage.change(mailPause=True)
+        stage.kayran.next("500", function=UPDATE)
+        stage.change(mailPause=False)
+
+        stage.open_form()
+
+        assert stage.unchosen() == {"mailPause"}
 
     def test_whose_mailbox_it_is(self, stage: Stage) -> None:
         """The mailbox is recognisable to who knows it, and readable to nobody."""
@@ -129,21 +77,6 @@ class TestWhatItShows:
         assert "*s…y@example.com*" in stage.form_texts()
         assert "security@" not in json.dumps(modal.view, ensure_ascii=False)
 
-    @pytest.mark.parametrize(
-        "mailbox",
-        [NASTY_REASON, "a@" + "b" * 5000, "\u202e\x00\ud800@x", "*_~`<!channel>@<https://x|y>", ""],
-        ids=["nasty", "long", "unseen", "markup", "empty"],
-    )
-    def test_a_nasty_mailbox(self, stage: Stage, mailbox: str) -> None:
-        """Whatever Kayran calls the mailbox, the form opens and pings nobody."""
-        stage.kayran.email = mailbox.replace("\ud800", "")
-
-        stage.open_form()
-
-        assert "<!channel>" not in stage.form_texts()
-        assert "<https" not in stage.form_texts()
-        assert words.sets_all_nine() in stage.form_texts()
-
 
 class TestKayranDoesNotSay:
     """The form opens all the same, and says what the matter is."""
@@ -151,31 +84,22 @@ class TestKayranDoesNotSay:
     @pytest.mark.parametrize(
         ("answer", "told"),
         [
-            ("hang", "Kayran did not answer in time"),
-            ("refuse", "it refused with the words “Not valid token”"),
-            ("500", "what Kayran answered is not what its API documents"),
-            ("html", "what Kayran answered is not what its API documents"),
-            ("another function's", "what Kayran answered is not what its API documents"),
-            ("error as a string", "what Kayran answered is not what its API documents"),
-            ("half", "what Kayran answered is not what its API documents"),
-            ("oversize", "Kayran's answer was too long to be one"),
-            ("redirect", "Kayran pointed to another address, where the bot sends no key"),
-            ("drop before", "the line was cut before Kayran had answered"),
-            ("refuse-connections", "no connection to Kayran could be made"),
+            ("hang", "Kayran didn't answer in time"),
+            ("500", "Kayran's answer can't be read"),
+            ("refuse-connections", "Kayran can't be reached"),
         ],
     )
     def test_kayran_fails(self, stage: Stage, answer: str, told: str) -> None:
-        """Nothing is ticked, all nine are said to be not known, and it says why."""
+        """Nothing is ticked, all nine are to be chosen, and it says why, in time."""
         set_flags(stage, *PARAMETERS)
-        stage.kayran.next(ODD.get(answer, answer), times=5, function=PROFILE)
+        stage.kayran.next(answer, times=5, function=PROFILE)
 
-        modal = stage.open_form()
+        stage.open_form()
 
-        assert modal.view.get("submit") is not None
         assert stage.ticked() == set()
-        assert not_known(stage) == set(PARAMETERS)
-        assert f"Kayran could not be asked what is set now: {told}." in stage.form_texts()
-        assert "<!DOCTYPE" not in stage.form_texts()
+        assert stage.unchosen() == set(PARAMETERS)
+        assert told in stage.form_texts()
+        assert words.choose(PARAMETERS, silent=True) in stage.form_texts()
         opened = stage.slack.wait_for_call("views.open")
         filled = stage.slack.wait_for_call("views.update")
         assert filled.at - opened.at < 2.5
@@ -199,44 +123,180 @@ class TestKayranDoesNotSay:
         stage.open_form()
 
         assert stage.ticked() == {"mailStop", "mailPause"}
-        assert "as last set here by" in stage.form_texts()
-        assert not_known(stage) == set()
+        assert f"This is what <@{ADMIN}> last set here" in stage.form_texts()
+        assert stage.to_choose() == set()
+
+
+class TestOnlyWhatSomebodyChose:
+    """Not known is never off: what nobody knows is chosen, or not saved."""
+
+    def test_slacks_own_check(self, stage: Stage) -> None:
+        """A choice that is missing keeps Slack from sending the form at all."""
+        modal = stage.open_form()
+
+        delivery = stage.save(leave=True, mailAborted=True, mailPause=False)
+
+        assert delivery.error == "required"
+        assert len(modal.errors) == len(UNREPORTED - {"mailPause"})
+        assert stage.sent_to_kayran() == []
+
+    def test_past_slacks_check(self, stage: Stage) -> None:
+        """A form that gets here all the same comes back with an error at each choice, as it was left."""
+        modal = stage.open_form()
+        stage.choose(leave=True, mailAborted=True, mailPause=True)
+
+        delivery = stage.slack.submit(ADMIN, stage.slack.submission(ADMIN))
+
+        assert delivery.error is None
+        missing = {key.partition(".")[0] for key in modal.errors}
+        assert missing == UNREPORTED - {"mailPause"}
+        assert set(modal.errors.values()) == {words.choose_one()}
+        assert stage.ticked() == {"mailAborted", "mailPause"}
+        assert stage.sent_to_kayran() == []
+
+    def test_all_nine_on_and_kayran_is_slow(self, stage: Stage) -> None:
+        """Nine choices and the reason; asking Kayran again keeps what was chosen by then, and the rest is
+        as Kayran has it.
+        """
+        set_flags(stage, *PARAMETERS)
+        stage.kayran.next("hang", function=PROFILE)
+        before = stage.open_form()
+        assert stage.save(leave=True).error == "required"
+        assert stage.unchosen() == set(PARAMETERS)
+        assert "Kayran didn't answer in time" in stage.form_texts()
+        stage.choose(leave=True, mailStop=False, mailPause=True)
+
+        stage.slack.press_in_modal(ADMIN, form.ASK_AGAIN_ACTION_ID)
+        stage.wait_for(lambda: stage.to_choose() == UNREPORTED, "the form to be built anew")
+
+        assert stage.modal() is before
+        assert stage.ticked() == set(REPORTS.values()) - {"mailStop"} | {"mailPause"}
+        assert stage.unchosen() == {"mailUnpause", "mailCompleted"}
+        assert stage.save(mailUnpause=True, mailCompleted=True).error is None
+        stage.wait_for(stage.results, "the result")
+        assert {p for p, on in stage.kayran.flags.items() if not on} == {"mailStop"}
+
+    def test_what_one_wants_is_all_that_is_touched(self, stage: Stage) -> None:
+        """With Completed on in Kayran, unreported, whoever ticks Aborted alone has to say what becomes of
+        it; the channel hears what was set without being known, and Undo leaves that as it is.
+        """
+        set_flags(stage, "mailCompleted")
+        stage.open_form()
+        assert stage.save(leave=True, mailAborted=True).error == "required"
+
+        stage.save(mailCompleted=True)
+        [result] = stage.wait_for(stage.results, "the result")
+        [parent] = stage.parents()
+
+        assert "*Aborted* on" in parent.text
+        assert "*Completed* on (not known before)" in parent.text
+        assert "*Pause* and *Unpause* off" in parent.text
+        assert "*Completed* is on: Kayran took it, but doesn't report Pause, Unpause" in result.text
+        stage.press(result, "undo_change")
+        [_, undone] = stage.wait_for(lambda: stage.results()[1:] and stage.results(), "the undo")
+        assert stage.kayran.flags == {p: p == "mailCompleted" for p in PARAMETERS}
+        assert "*Completed* stays on: what they were before isn't known." in undone.text
+        assert "*Pause* and *Unpause* stay off" in undone.text
+
+    def test_once_chosen_it_is_known(self, stage: Stage) -> None:
+        """After one save it is a checkbox."""
+        stage.change(mailCompleted=True)
+
+        stage.open_form()
+
+        assert (stage.to_choose(), stage.ticked()) == (set(), {"mailCompleted"})
 
     def test_saving_what_nobody_knew(self, stage: Stage) -> None:
-        """A form opened while Kayran was silent is saved once Kayran agrees with what it showed."""
+        """A form opened while Kayran was silent is saved once Kayran agrees with what was chosen."""
         stage.kayran.next("500", function=PROFILE)
         stage.open_form()
 
-        delivery = stage.save(ADMIN, mailStop=True)
+        stage.save(ADMIN)
 
-        assert delivery.error is None
         assert stage.slack.modal(ADMIN) is None
         stage.wait_for(stage.results, "the result")
-        assert stage.kayran.flags["mailStop"] is True
 
-    def test_saving_blindly_is_no_saving(self, stage: Stage) -> None:
-        """A form opened while Kayran was silent comes back once Kayran says that something was on."""
+    def test_choosing_blindly(self, stage: Stage) -> None:
+        """It comes back once Kayran says otherwise than was chosen, and says where."""
         set_flags(stage, "mailDelete")
         stage.kayran.next("500", function=PROFILE)
         stage.open_form()
 
         stage.save(ADMIN, mailStop=True)
 
-        assert stage.ticked() == {"mailDelete", "mailStop"}
         assert words.came_back() in stage.form_texts()
+        elsewhere = {"mailStop": False, "mailDelete": True}
+        assert words.changed_in_kayran(elsewhere) in stage.form_texts()
         assert stage.sent_to_kayran() == []
+
+    def test_a_role_lost_before_asking_again(self, stage: Stage) -> None:
+        """Whoever may no longer is shown nothing of what Kayran says by then."""
+        stage.kayran.next("500", function=PROFILE)
+        stage.open_form()
+        stage.slack.workspace.people[ADMIN].update(is_admin=False)
+
+        stage.slack.press_in_modal(ADMIN, form.ASK_AGAIN_ACTION_ID)
+        stage.wait_for(lambda: "You're a member." in stage.form_texts(), "the refusal")
+
+        assert "@example.com" not in stage.form_texts()
+        assert [denial["step"] for denial in stage.denials()] == ["form"]
+
+
+class TestNothingToChange:
+    """A save that changes nothing sends, posts and records nothing, unless somebody wants it."""
+
+    def nothing(self, stage: Stage) -> None:
+        """Save a form as it came, with all nine known."""
+        stage.change(mailPause=True)
+        stage.kayran.set_flag("mailPause", False)  # Unreported: nobody here knows.
+        stage.open_form()
+        assert stage.slack.submit(ADMIN).error is None
+
+    def test_it_says_so(self, stage: Stage) -> None:
+        """The form turns into that, and that is all."""
+        self.nothing(stage)
+
+        assert words.nothing_to_change() in stage.form_texts()
+        assert len(stage.sent_to_kayran()) == 1
+        assert len(stage.parents()) == 1
+        with stage.store() as store:
+            assert store.change(2) is None
+
+    def test_send_anyway(self, stage: Stage) -> None:
+        """All nine are sent as they were shown, and told as any change; there is nothing to undo."""
+        self.nothing(stage)
+
+        stage.slack.press_in_modal(ADMIN, form.SEND_ANYWAY_ACTION_ID)
+        [_, result] = stage.wait_for(lambda: stage.results()[1:] and stage.results(), "the result")
+
+        stage.eventually(stage.all_is_told, "everything to be told")
+        assert words.sent_anyway() in stage.form_texts()
+        assert stage.kayran.flags["mailPause"] is True
+        assert "sent all nine again as they were" in stage.parents()[1].text
+        assert "All nine were sent again as they were." in result.text
+        assert all(block["type"] != "actions" for block in result.blocks)
+
+    def test_send_anyway_too_late(self, stage: Stage) -> None:
+        """What was changed meanwhile is not overwritten unseen: the form comes back."""
+        self.nothing(stage)
+        stage.change(SECOND_ADMIN, mailDelete=True)
+
+        stage.slack.press_in_modal(ADMIN, form.SEND_ANYWAY_ACTION_ID)
+        stage.wait_for(lambda: words.came_back() in stage.form_texts(), "the form")
+
+        assert stage.ticked() == {"mailPause", "mailDelete"}
+        assert len(stage.sent_to_kayran()) == 2
 
 
 class TestWhatItSends:
     """Nine of nine, exactly."""
 
     @pytest.mark.parametrize(
-        "on",
-        [(), ("mailStop",), PARAMETERS, ("mailPause", "mailUnpause", "mailCompleted")],
-        ids=["none", "one", "all", "the three"],
+        "on", [(), PARAMETERS, ("mailStop", "mailPause")], ids=["none", "all", "some"]
     )
     def test_exactly_nine_parameters(self, stage: Stage, on: tuple[str, ...]) -> None:
         """Every name is there, each ``on`` or ``off``, with the key and nothing else."""
+        set_flags(stage, "mailStop", "mailQueue")
         stage.change(ADMIN, SCANS, **{parameter: parameter in on for parameter in PARAMETERS})
 
         [call] = stage.kayran.calls_of(UPDATE)
@@ -244,27 +304,7 @@ class TestWhatItSends:
         assert call.key_ok
         assert call.headers["content-type"] == "application/json"
         assert call.result == "applied"
-        assert stage.kayran.flags == {p: p in on for p in PARAMETERS}
-
-    def test_none_ticked_is_a_legal_answer(self, stage: Stage) -> None:
-        """Slack's client sends a form with no box ticked, and the bot takes it, with a warning."""
-        set_flags(stage, "mailStop", "mailQueue")
-        result = stage.change(ADMIN, mailStop=False, mailQueue=False)
-
-        assert set(stage.sent_to_kayran()[0].values()) == {"off"}
-        assert words.all_off() in result.text
-
-    def test_a_form_saved_as_it_came(self, stage: Stage) -> None:
-        """Saving sets all nine also where nothing was touched."""
-        set_flags(stage, "mailStop")
-        stage.change(ADMIN, mailPause=True)
-        set_flags(stage, "mailStop", "mailPause")
-
-        result = stage.change(ADMIN)
-
-        sent = stage.sent_to_kayran()
-        assert sent[0] == sent[1]
-        assert "Nothing differs from what was known before" in result.text
+        assert ("Kayran sends no e-mails" in stage.results()[0].text) is not bool(on)
 
 
 class TestWhatItCarries:
@@ -289,21 +329,18 @@ class TestWhatItCarries:
     def test_it_lets_nobody_in(self, stage: Stage) -> None:
         """Whatever it carries, whoever submits is decided on by Slack's word alone."""
         stage.open_form()
+        stage.choose()
         stage.slack.workspace.people[ADMIN].update(is_admin=False)
         payload = self.tampered(stage, user=SECOND_ADMIN, role="primary_owner", allowed=True)
 
         stage.slack.submit(ADMIN, payload)
 
-        assert "You are a member." in stage.form_texts()
+        assert "You're a member." in stage.form_texts()
         assert stage.sent_to_kayran() == []
 
-    @pytest.mark.parametrize(
-        "carried",
-        [{"shown": "x"}, {"number": "1"}, {"channel": ""}, {"form": None}, {"origin": "root"}],
-        ids=repr,
-    )
+    @pytest.mark.parametrize("carried", [{"shown": "x"}, {"account": "another"}], ids=repr)
     def test_metadata_of_another_shape(self, stage: Stage, carried: dict[str, object]) -> None:
-        """It is taken for a form of an older release, and nothing is sent."""
+        """It is taken for a form of an older release or key, and nothing is sent."""
         stage.open_form()
 
         delivery = stage.slack.submit(ADMIN, self.tampered(stage, **carried))
@@ -315,32 +352,29 @@ class TestWhatItCarries:
     def test_an_address_that_is_not_slacks(self, stage: Stage) -> None:
         """It is never posted to: the result goes another way."""
         stage.open_form(ADMIN, BOARD)
-        stage.slack.tick(ADMIN, mailStop=True)
+        stage.choose(ADMIN, mailStop=True)
         elsewhere = f"{stage.kayran.url}/somewhere"
         stage.slack.submit(ADMIN, self.tampered(stage, response_url=elsewhere))
         dm = stage.slack.workspace.app_dm(ADMIN).id
         told = stage.wait_for(lambda: stage.slack.workspace.messages(dm), "a direct message")
 
-        assert "is applied" in told[0].text
+        assert "checked in Kayran" in told[0].text
         assert stage.slack.calls_of("response_url") == []
 
     @pytest.mark.parametrize(
         "carried",
         [
-            {"number": 10**30},
-            {"number": -1},
+            {"number": 10**18},
             {"origin_change": 999, "origin": "undo"},
-            {"origin_change": 10**30, "origin": "undo"},
             {"form": "x" * 2000},
-            {"channel": "C" * 2000},
-            {"thread": "no such thread"},
+            {"thread": "1.2"},
         ],
         ids=lambda carried: str(carried)[:40],
     )
     def test_metadata_that_lies(self, stage: Stage, carried: dict[str, object]) -> None:
         """However it lies, Slack gets an answer that it can use, and the bot serves on."""
         stage.open_form()
-        stage.slack.tick(ADMIN, mailStop=True)
+        stage.choose(ADMIN, mailStop=True)
 
         delivery = stage.slack.submit(ADMIN, self.tampered(stage, **carried))
         modal = stage.slack.modal(ADMIN)
@@ -348,22 +382,25 @@ class TestWhatItCarries:
         assert delivery.status == 200
         assert modal is None or modal.banner is None
         stage.slack.close(ADMIN)
-        assert "applied" in stage.change(SECOND_ADMIN, mailQueue=True).text
+        stage.change(SECOND_ADMIN, mailQueue=True)
+        stage.wait_for(lambda: stage.kayran.flags["mailQueue"], "the next change")
 
     def test_another_teams_submit(self, stage: Stage) -> None:
         """A form that is sent from another team is refused, and nobody is asked about."""
         stage.open_form()
+        stage.choose()
         asked = len(stage.slack.calls_of("users.info"))
 
         stage.slack.submit(ADMIN, {"team": {"id": OTHER_TEAM, "domain": "elsewhere"}})
 
-        assert "Your account belongs to another workspace." in stage.form_texts()
+        assert "Your account is from another workspace." in stage.form_texts()
         assert len(stage.slack.calls_of("users.info")) == asked
         assert stage.sent_to_kayran() == []
 
     def test_the_team_where_slack_names_none(self, stage: Stage) -> None:
         """Where ``team`` is null the person's own counts, which is this one."""
         stage.open_form()
+        stage.choose(ADMIN)
 
         delivery = stage.slack.submit(ADMIN, {"team": None})
 
@@ -396,17 +433,4 @@ class TestFormsOfOlderReleases:
 
         assert delivery.error is None
         assert words.older_release() in stage.form_texts()
-        assert stage.sent_to_kayran() == []
-
-    def test_a_form_without_blocks(self, stage: Stage) -> None:
-        """Odd as it is, it gets an answer."""
-        stage.open_form()
-        payload = stage.slack.submission(ADMIN)
-        payload["view"]["blocks"] = []
-        stage.slack.faults.next("users.info", Fault.error("user_not_found"))
-        body = urlencode({"payload": json.dumps(payload)}).encode()
-
-        delivery = stage.slack.deliver(body)
-
-        assert delivery.status == 200
         assert stage.sent_to_kayran() == []
