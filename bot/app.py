@@ -38,7 +38,7 @@ from bot.slack.payloads import NotFromSlack
 from bot.slack.replies import Replies
 from bot.slack.routes import register
 from bot.slack.services import Services, new_reference
-from bot.store import ChangeStore, Database, Leases, Outbox
+from bot.store import ChangeStore, Database, Leases, Outbox, RequestStore
 from bot.web import SlackEvents
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class Bot:
         self._store = ChangeStore(self._database, timing.leases.send)
         self._outbox = Outbox(self._database, timing.leases.deliver)
         self._kayran_session = kayran_session(settings)
+        self._requests = RequestStore(self._database, timing.leases.deliver)
         replies = Replies(self._connections, settings.slack_api_url)
         self._deliverer = Deliverer(self._outbox, patient_client, replies)
         self._accounts = {
@@ -125,10 +126,11 @@ class Bot:
             patient=patient_client,
             replies=replies,
             deliverer=self._deliverer,
+            requests=self._requests,
             background=self._background,
             calls=self._calls,
         )
-        register(self.bolt, services)
+        self._asking = register(self.bolt, services)
         self._recovery = Recovery(self._recover, timing.recovery)
         self._web = (
             SlackEvents(self.bolt, settings.slack_signing_secret, self.trouble)
@@ -238,6 +240,8 @@ class Bot:
                     self._background.submit(first.close_for_replaced_key, account)
             for change_id in self._outbox.pending(DELIVERIES_AT_ONCE):
                 self._background.submit(self._deliverer.deliver, change_id)
+            for ask in self._requests.overdue():
+                self._background.submit(self._asking.expire, ask)
 
 
 def assemble(settings: Settings, timing: Timing = Timing()) -> Bot:

@@ -62,6 +62,7 @@ class Origin(Enum):
     """How a change came to be asked for; the values are what the record keeps."""
 
     FORM = "form"
+    REQUEST = "request"
     UNDO = "undo"
     TRY_AGAIN = "try_again"
 
@@ -84,6 +85,7 @@ class Request:
         origin_change: the id of the change this one undoes or tries again.
         even_if_unchanged: whether all nine are to be sent also where nothing would change.
         mailbox: the name of the Kayran key's mailbox, where the bot has more than one.
+        request_id: the id of the request that this grants, of somebody who may not.
     """
 
     request_key: str
@@ -99,6 +101,7 @@ class Request:
     origin_change: int | None = None
     even_if_unchanged: bool = False
     mailbox: str = ""
+    request_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -145,12 +148,23 @@ class Change:
     reply_ts: str | None = None
     reply_channel: str | None = None
     mailbox: str = ""
+    request_id: int | None = None
+
+    @property
+    def came_to_nothing(self) -> bool:
+        """Whether it is certain that it changed nothing."""
+        return self.outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.SUPERSEDED)
 
     @property
     def is_of_another_key(self) -> bool:
         """Whether it was given up because the bot's Kayran key was replaced."""
         given_up = self.outcome in (Outcome.FAILED, Outcome.UNSURE)
         return given_up and self.reason == Obstacle.OTHER_KEY.value
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether it was asked for in no channel, and is reported to the person directly."""
+        return self.channel == self.user
 
     def in_a_line(self) -> str:
         """Its number, who asked for what, and where: for the log."""
@@ -343,7 +357,9 @@ class Denial:
     """Somebody was told no.
 
     Attributes:
-        step: where: at the command, the submit, or a button.
+        step: where: at the command, a shortcut, the submit, or a button.
+        id: its own in the store, once it is on record.
+        asked_at: when, in seconds since 1970, UTC.
     """
 
     team: str | None
@@ -352,6 +368,8 @@ class Denial:
     reason: str
     step: str
     channel: str | None
+    id: int = 0
+    asked_at: float = 0.0
 
 
 class Store(Protocol):
@@ -383,6 +401,9 @@ class Store(Protocol):
         where it ended otherwise than applied; oldest first.
         """
 
+    def last_changes(self, account: str, at_most: int) -> Sequence[Change]:
+        """The latest changes, however they ended; newest first."""
+
     def claim(self, account: str) -> Claim | None:
         """The next change to carry out, leased; ``None`` where there is none or another has the lease."""
 
@@ -391,6 +412,17 @@ class Store(Protocol):
 
     def deny(self, denial: Denial) -> None:
         """Put on record that somebody was told no."""
+
+    def latest(
+        self, at_most: int, account: str = "", older_than: tuple[str, int] | None = None
+    ) -> Sequence[Change | Denial]:
+        """The latest changes, of one account or all, and denials; newest first.
+
+        Args:
+            at_most: how many in all.
+            account: whose changes; empty for everybody's.
+            older_than: ``change`` or ``denial``, and the id of the one before which to begin.
+        """
 
 
 class KayranApi(Protocol):

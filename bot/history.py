@@ -64,13 +64,22 @@ def _value(name: str, value: Any) -> Any:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    is_change = row["kind"] == "change"
-    how = (row["origin"] if is_change else row["step"]).replace("_", " ")
-    what = _what_changed(row) if is_change else f"denied: {row['reason']}"
-    number, who, role = row.get("number", ""), row["user_id"] or "", row["role"] or ""
+    how = (row.get("origin") or row.get("step") or "asked").replace("_", " ")
+    what = {"change": _what_changed, "denial": _denied, "request": _what_asked}[row["kind"]](row)
+    number, who, role = row.get("number", ""), row["user_id"] or "", row.get("role") or ""
     line = _ROW.format(_moment(row["asked_at"]), number, who, role, how, what)
     # Foreign text can't move the cursor about in whoever's terminal this is.
     return "".join(c if c.isprintable() else " " for c in line)
+
+
+def _denied(row: Mapping[str, Any]) -> str:
+    return f"denied: {row['reason']}"
+
+
+def _what_asked(row: Mapping[str, Any]) -> str:
+    asked = (f"{_LABELS[p]} {_on(v)}" for p, v in Flags.decode(row["wanted"]) if v is not None)
+    by = f" by {row['decided_by']}" if row["decided_by"] else ""
+    return f"asks for {', '.join(asked)}; {row['outcome'] or 'open'}{by}"
 
 
 def _what_changed(row: Mapping[str, Any]) -> str:

@@ -12,9 +12,17 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from bot.sandbox import payloads
-from bot.sandbox.blocks import elements, options_of, token, values_of
-from bot.sandbox.cast import APP, TEAM
-from bot.sandbox.kayran import ANSWERS, UNREACHABLE, UPDATE, Do, KayranStandIn, React, object_in
+from bot.sandbox.blocks import elements, options_of, values_of
+from bot.sandbox.kayran import (
+    ANSWERS,
+    NO_MORE,
+    UNREACHABLE,
+    UPDATE,
+    Do,
+    KayranStandIn,
+    React,
+    object_in,
+)
 from bot.sandbox.loopback import Reply, Request
 from bot.sandbox.modals import Modal
 from bot.sandbox.slack import Delivery, SlackStandIn, said_by
@@ -289,9 +297,6 @@ class Slack(SlackStandIn):
 
     def send(self, kind: str, payload: Mapping[str, Any], what: str) -> Delivery:
         """Send over the socket when there is one."""
-        if self.link is None and kind == "events_api":
-            body = json.dumps(payload).encode()
-            return self.deliver(body, headers={"Content-Type": "application/json"})
         if self.link is None:
             return super().send(kind, payload, what)
         began, body_, error = time.monotonic(), "", None
@@ -311,37 +316,6 @@ class Slack(SlackStandIn):
         modal = self.modal(user)
         assert modal is not None, "no modal is open"
         return payloads.view_submission(self.workspace, modal)
-
-    def shortcut(self, user: str, callback_id: str, message: Message | None = None) -> Delivery:
-        """Use a global shortcut, from no channel and without a response URL; or one on a message.
-
-        By https://docs.slack.dev/reference/interaction-payloads/shortcuts-interaction-payload.
-        """
-        if message is None:
-            payload = payloads.happened(self.workspace, user, "shortcut")
-        else:
-            payload = {
-                **payloads.happened(self.workspace, user, "message_action"),
-                "message_ts": message.ts,
-                "channel": payloads.channel_object(self.workspace, message.channel),
-                "message": message.as_object(),
-                "response_url": self.new_response_url(user, message.channel),
-            }
-        return self.send("interactive", payload | {"callback_id": callback_id}, "a shortcut")
-
-    def open_home(self, user: str) -> Delivery:
-        """Open the app's Home: https://docs.slack.dev/reference/events/app_home_opened."""
-        event: dict[str, Any] = {"type": "app_home_opened", "user": user, "tab": "home"}
-        event["channel"] = self.workspace.app_dm(user).id
-        if user in self.workspace.homes:
-            event["view"] = payloads.view_object(self.workspace.homes[user])
-        told = {"type": "event_callback", "team_id": TEAM, "api_app_id": APP, "event": event}
-        more = {"token": payloads.VERIFICATION_TOKEN, "event_id": f"Ev{token(9)}"}
-        return self.send("events_api", told | more, "app_home_opened")
-
-    def press_in_home(self, user: str, action_id: str) -> Delivery:
-        """Press a button in the app's Home."""
-        return self.press_in_view(self.workspace.homes[user], action_id)
 
     def tick(self, user: str, **ticks: bool) -> None:
         """Tick or untick options of the open modal, by the option's ``value``, wherever it stands."""
@@ -411,10 +385,15 @@ class Kayran(KayranStandIn):
         calls: what came in, in that order.
     """
 
-    def __init__(self, api_key: str, wire: Wire | None = None, on: Iterable[str] = ()) -> None:
-        super().__init__(api_key, wire, on)
+    def __init__(
+        self,
+        api_key: str,
+        wire: Wire | None = None,
+        on: Iterable[str] = (),
+        more: Mapping[str, str] = NO_MORE,
+    ) -> None:
+        super().__init__(api_key, wire, on, more)
         self.calls: list[Call] = []
-        self._key = api_key
         self._due: deque[tuple[str | None, React]] = deque()
 
     def next(self, answer: str | React, times: int = 1, function: str | None = None) -> None:
@@ -442,7 +421,7 @@ class Kayran(KayranStandIn):
     def react(self, function: str, request: Request, do: Do) -> Reply | None:
         """Answer as is due, and remember the call."""
         sent = object_in(request.body)
-        key_ok = sent.pop("apiKey", None) == self._key
+        key_ok = sent.pop("apiKey", None) in self.by_key
         began = time.monotonic()
         call = Call(function, sent, key_ok, request.headers, time.time(), began)
         self.calls.append(call)

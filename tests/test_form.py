@@ -497,7 +497,7 @@ def test_an_input_is_missing(place: int) -> None:
         {"account": "a third"},
         {"account": None},
         {"channel": None},
-        {"channel": "U0ADMIN"},
+        {"channel": "U0OTHER"},
         {"channel": "C0SCANS\n"},
         {"thread": 17.5},
         {"thread": "<!channel>"},

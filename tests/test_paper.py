@@ -25,11 +25,14 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from bot.errors import SettingsError
+from bot.notifications import COMMAND_WORDS
+from bot.sandbox.manifest import read_manifest
 from bot.sandbox.slack import COMMAND as SANDBOX_COMMAND
 from bot.sandbox.workspace import SCOPES as SANDBOX_SCOPES
 from bot.settings import VARIABLES, Settings
-from bot.slack.routes import COMMAND
+from bot.slack.routes import COMMAND, SHORTCUTS
 from bot.web import EVENTS_PATH
+from tests.browser.pictures import FINGERPRINT, fingerprint
 
 ROOT = Path(__file__).parent.parent
 SCHEMAS = sorted((Path(__file__).parent / "slack-manifest-schema").glob("*.json"))
@@ -51,6 +54,7 @@ FLOORS = (
     [["errors", "notifications", "access"]],
     [["recovery"]],
     [["changes"]],
+    [["asking"]],
     [["store"], ["kayran"], ["settings"], ["logs"]],
     [["slack"], ["history"]],
     [["web"], ["socket_mode"]],
@@ -153,27 +157,35 @@ def test_manifest_is_one(schema: Path, read: Any) -> None:
 
 
 def test_manifest_for_socket_mode() -> None:
-    """The manifest asks for Socket Mode, the form's buttons, the four scopes, and no events."""
+    """The manifest asks for Socket Mode, the form's buttons, three scopes and one that may be left out,
+    and the Home's event alone.
+    """
     app = manifest()
 
     assert app["settings"] == {
         "interactivity": {"is_enabled": True},
+        "event_subscriptions": {"bot_events": ["app_home_opened"]},
         "socket_mode_enabled": True,
         "org_deploy_enabled": False,
         "token_rotation_enabled": False,
     }
     assert app["oauth_config"] == {
-        "scopes": {"bot": ["commands", "chat:write", "chat:write.public", "users:read"]}
+        "scopes": {
+            "bot": ["commands", "chat:write", "users:read", "chat:write.public"],
+            "bot_optional": ["chat:write.public"],
+        }
     }
+    assert app["features"]["app_home"]["home_tab_enabled"] is True
     assert app["features"]["app_home"]["messages_tab_enabled"] is True
 
 
 def test_manifest_over_http() -> None:
-    """Over HTTP both addresses lead to the path the bot listens on."""
+    """Over HTTP all three addresses lead to the path the bot listens on."""
     app = manifest_over_http()
     addresses = [
         app["features"]["slash_commands"][0]["url"],
         app["settings"]["interactivity"]["request_url"],
+        app["settings"]["event_subscriptions"]["request_url"],
     ]
 
     assert app["settings"]["socket_mode_enabled"] is False
@@ -181,13 +193,28 @@ def test_manifest_over_http() -> None:
 
 
 def test_manifest_and_code() -> None:
-    """Command and scopes are one in the manifest, the bot and the sandbox."""
+    """Command, words, shortcuts and scopes are one in the manifest, the bot and the sandbox."""
     (command,) = manifest()["features"]["slash_commands"]
 
     assert command["command"] == COMMAND == SANDBOX_COMMAND == "/kayran-notify"
     assert command["should_escape"] is True
     assert command["description"]
+    # "?" is help's other name.
+    assert set(re.findall(r"\w+", command["usage_hint"])) == COMMAND_WORDS - {"?"}
+    shortcuts = {each["type"]: each for each in manifest()["features"]["shortcuts"]}
+    assert (shortcuts["message"]["callback_id"], shortcuts["global"]["callback_id"]) == SHORTCUTS
+    assert {each["name"] for each in shortcuts.values()} == {"Change Kayran e-mails"}
     assert set(manifest()["oauth_config"]["scopes"]["bot"]) == SANDBOX_SCOPES == SCOPES
+
+
+def test_manifest_as_the_sandbox_reads_it() -> None:
+    """Without a parser for YAML it reads the same shortcuts and the same hint."""
+    features = manifest()["features"]
+    (command,) = features["slash_commands"]
+    read = read_manifest((ROOT / "manifest.yml").read_text(encoding="utf-8"))
+    named = [(s["name"], s["type"], s["callback_id"]) for s in features.get("shortcuts", [])]
+
+    assert read == (command.get("usage_hint", ""), tuple(named))
 
 
 def test_procfile() -> None:
@@ -226,6 +253,11 @@ def test_readme_leads_somewhere() -> None:
     within = [target.partition("#")[0] for target in targets if "://" not in target]
 
     assert [target for target in within if target and not (ROOT / target).exists()] == []
+
+
+def test_readme_pictures_are_todays() -> None:
+    """They show the words and the page of today; ``python -m tests.browser.pictures`` takes them anew."""
+    assert FINGERPRINT.read_text().strip() == fingerprint()
 
 
 def test_env_example() -> None:

@@ -128,13 +128,14 @@ def test_a_payload_of_no_kind(payload: dict[str, Any]) -> None:
 
 
 def test_a_command() -> None:
-    """Who, where, and what it takes to answer."""
-    assert payloads.command(COMMAND) == Call(
+    """Who, where, what was typed, and what it takes to answer."""
+    assert payloads.command({**COMMAND, "text": "on aborted"}) == Call(
         user="U0ADMIN",
         team="T0EXAMPLE",
         channel="C0SCANS",
         trigger="1.2.3",
         response_url="https://hooks.slack.com/commands/T/1/x",
+        text="on aborted",
     )
 
 
@@ -147,6 +148,7 @@ def test_a_button_in_a_thread() -> None:
         trigger="1.2.3",
         response_url="https://hooks.slack.com/actions/T/1/x",
         thread="1700000000.000100",
+        action="undo_change",
         value="7",
         ephemeral=False,
     )
@@ -197,6 +199,55 @@ def test_a_menu_wherever_it_was(kind: str, modal: str | None) -> None:
     assert (call.user, call.channel, call.response_url, call.form) == ("U0ADMIN", "", None, modal)
 
 
+@pytest.mark.parametrize(
+    ("message", "thread"),
+    [
+        ({"ts": "17.2"}, "17.2"),
+        ({"ts": "17.2", "thread_ts": "17.1"}, "17.1"),
+        ({"ts": "<!channel>"}, None),
+    ],
+)
+def test_a_shortcut_on_a_message(message: dict[str, Any], thread: str | None) -> None:
+    """It is of the thread that the message is in, or that can hang on it."""
+    payload = button(type="message_action", message=message)
+
+    call = payloads.shortcut(payload)
+
+    assert (call.channel, call.thread) == ("C0SCANS", thread)
+    assert call.response_url == "https://hooks.slack.com/actions/T/1/x"
+
+
+def test_a_shortcut_from_anywhere() -> None:
+    """It has no channel: the person's own id takes its place, whatever else is sent."""
+    call = payloads.shortcut(button(type="shortcut", callback_id="x", message={"ts": "17.2"}))
+
+    assert (call.channel, call.thread) == ("U0ADMIN", None)
+
+
+def test_a_shortcut_on_a_message_in_no_channel() -> None:
+    """That is none of Slack's."""
+    with pytest.raises(NotFromSlack):
+        payloads.shortcut(button(type="message_action", channel=None))
+
+
+@pytest.mark.parametrize(
+    ("value", "row"),
+    [
+        ("7", 7),
+        ("", None),
+        ("-1", None),
+        ("\u0661", None),
+        ("9" * 18, 10**18 - 1),
+        ("9" * 19, None),
+    ],
+)
+def test_the_id_of_a_button(value: str, row: int | None) -> None:
+    """A value is an id where it is a number that the database can hold."""
+    payload = button(actions=[{"action_id": "undo_change", "value": value}])
+
+    assert payloads.press(payload).number == row
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4),
     lambda inner: (
@@ -222,6 +273,8 @@ def test_any_body_is_a_payload_or_not_slacks(
         if payload.get("type") == "block_actions":
             assert payloads.anything(payload).user
             assert isinstance(payloads.press(payload).value, str)
+        elif payload.get("type") in ("shortcut", "message_action"):
+            assert payloads.shortcut(payload).channel
         elif "type" not in payload and not payloads.is_ssl_check(payload):
             assert payloads.command(payload).channel
 

@@ -19,12 +19,28 @@ from bot.sandbox.cast import ADMIN, ARCHIVED, BOARD, GUEST, MEMBER, PRIMARY_OWNE
 from bot.sandbox.control import REGIONS, Control
 from bot.sandbox.kayran import KayranStandIn
 from bot.sandbox.loopback import Reply, Request
+from bot.sandbox.manifest import read_manifest
 from bot.sandbox.mrkdwn import mrkdwn
 from bot.sandbox.process import BotProcess
 from bot.sandbox.slack import SlackStandIn
 from bot.sandbox.wire import Wire
 from bot.store import Leases
 from tests.fake_bot import FakeBot, Json, button, form, option
+
+MANIFEST = """\
+features:
+  slash_commands:
+    - command: /kayran-notify
+      usage_hint: "[help | status]"
+  shortcuts:
+    - name: Change in this thread
+      type: message
+      callback_id: on_a_message
+    - name: Change anywhere
+      type: global
+      callback_id: anywhere
+oauth_config:
+"""
 
 DEADLINE = 5.0
 """Seconds within which everything here has to come about."""
@@ -66,7 +82,7 @@ def bot() -> Iterator[FakeBot]:
 def slack(bot: FakeBot) -> Iterator[SlackStandIn]:
     """Slack."""
     with SlackStandIn(wire=Wire()) as stand_in:
-        stand_in.ack_limit = 1
+        stand_in.ack_limit = DEADLINE
         stand_in.events_url = bot.url
         yield stand_in
 
@@ -74,7 +90,7 @@ def slack(bot: FakeBot) -> Iterator[SlackStandIn]:
 @pytest.fixture
 def kayran(slack: SlackStandIn) -> Iterator[KayranStandIn]:
     """Kayran."""
-    with KayranStandIn("made-up-key", slack.wire, on=()) as stand_in:
+    with KayranStandIn("made-up-key", slack.wire, (), {"dev": "another-key"}) as stand_in:
         yield stand_in
 
 
@@ -83,7 +99,7 @@ def control(slack: SlackStandIn, kayran: KayranStandIn, tmp_path: Path) -> Itera
     """The page's server, beside a process that never gets ready, and ends with its stdin."""
     environ = {"PATH": os.environ["PATH"], "PORT": "1"}
     process = BotProcess(environ, tmp_path, slack.wire.touch, print, command=("cat",))
-    control = Control(slack, kayran, process)
+    control = Control(slack, kayran, process, read_manifest(MANIFEST))
     control.start()
     yield control
     control.stop()
@@ -349,6 +365,54 @@ def test_a_choice_that_has_to_be_made(page: Page, slack: SlackStandIn, bot: Fake
     assert bot.payload["view"]["state"]["values"]["b"]["a"]["selected_option"]["value"] == "off"
 
 
+def test_selects_and_words(page: Page, slack: SlackStandIn, bot: FakeBot) -> None:
+    """Several of a list, a person, a channel and a line of text: each is sent as Slack sends it, and
+    what is chosen is drawn so.
+    """
+    plain = {"type": "plain_text", "text": "One"}
+    options = [{"text": plain, "value": value} for value in ("one", "two", "three")]
+    inputs: dict[str, Json] = {
+        "multi_static_select": {"options": options},
+        "users_select": {},
+        "conversations_select": {"filter": {"include": ["public", "private"]}},
+        "plain_text_input": {"max_length": 300},
+    }
+    blocks = [
+        {
+            "type": "input",
+            "block_id": kind,
+            "label": plain,
+            "element": {"type": kind, "action_id": "a", **more},
+        }
+        for kind, more in inputs.items()
+    ]
+    view = open_form(slack, form(blocks=blocks))
+    chosen = {
+        "multi_static_select|a": ["three", "one"],
+        "users_select|a": MEMBER,
+        "conversations_select|a": BOARD,
+        "plain_text_input|a": "Because",
+    }
+    page.do("tick", view | chosen)
+    drawn = page.get("regions/modal")
+    page.do("submit", view | chosen)
+    page.see("modal", lambda drawn: "<dialog" not in drawn)
+    sent = {kind: state["a"] for kind, state in bot.payload["view"]["state"]["values"].items()}
+
+    assert re.findall(r'value="(\w+)" name="multi_static_select.a" checked', drawn) == [
+        "one",
+        "three",
+    ]
+    assert re.findall(r'value="(\w+)" selected', drawn) == [MEMBER, BOARD]
+    assert 'value="D' not in drawn
+    assert 'value="Because" maxlength="300"' in drawn
+    several = sent["multi_static_select"]["selected_options"]
+    assert [option["value"] for option in several] == ["one", "three"]
+    assert sent["users_select"]["selected_user"] == MEMBER
+    assert sent["conversations_select"]["selected_conversation"] == BOARD
+    assert sent["plain_text_input"]["value"] == "Because"
+
+
 def test_two_submits_of_one_form(page: Page, slack: SlackStandIn, bot: FakeBot) -> None:
     """While one is on its way the form says so, and a second does nothing."""
     go_on = threading.Event()
@@ -381,18 +445,66 @@ def test_buttons_are_pressed_wherever_they_are(
     page.see("messages", lambda drawn: "The app did not answer in time." in drawn)
 
 
+def test_the_home_is_a_place(page: Page, slack: SlackStandIn, bot: FakeBot) -> None:
+    """Whoever looks at it is told of to the bot; what it publishes is drawn, and of two buttons that do
+    the same the pressed one is sent.
+    """
+    assert "has not drawn its Home yet" in page.get("regions/messages", channel="home")
+    where = {"as": ADMIN, "in": "home"}
+    with requests.get(f"{page.url}events", where, stream=True, timeout=DEADLINE):
+        assert slack.wire.wait_for(lambda: len(bot.requests) == 1, DEADLINE)
+    event = json.loads(bot.requests[0].body)["event"]
+    buttons = [button(value="one"), button(value="two") | {"block_id": "more"}]
+    home = slack.workspace.publish_view(
+        {"user_id": ADMIN, "view": {"type": "home", "blocks": buttons}}
+    )
+    drawn = page.get("regions/messages", channel="home")
+    [_, second] = re.findall(r'name="action_id" value="([^"]+)"', drawn)
+    page.do("press", {"view": home.id, "action_id": second}, "home")
+
+    assert (event["type"], event["user"], event["tab"]) == ("app_home_opened", ADMIN, "home")
+    assert slack.wire.wait_for(lambda: len(bot.requests) == 2, DEADLINE)
+    [action] = bot.payload["actions"]
+    assert (action["block_id"], action["value"]) == ("more", "two")
+    assert bot.payload["view"]["type"] == "home"
+
+
+def test_shortcuts(page: Page, slack: SlackStandIn, bot: FakeBot) -> None:
+    """A message has those of messages in its menu, the composer has the others beside it, and under it
+    stands what the command takes; what only one person sees has no menu.
+    """
+    message = slack.workspace.say(ADMIN, SCANS, "Look at this")
+    slack.workspace.whisper(ADMIN, SCANS, "Only you")
+    whole = page.get()
+    messages = page.get("regions/messages")
+    page.do("shortcut", {"callback_id": "on_a_message", "message": message.ts})
+    assert slack.wire.wait_for(lambda: len(bot.requests) == 1, DEADLINE)
+    told = bot.payload
+    page.do("shortcut", {"callback_id": "anywhere"})
+    assert slack.wire.wait_for(lambda: len(bot.requests) == 2, DEADLINE)
+
+    assert messages.count('value="on_a_message">Change in this thread') == 1
+    assert whole.count('value="anywhere">Change anywhere') == 1
+    assert "<kbd>/kayran-notify</kbd> [help | status]" in whole
+    assert (told["type"], told["callback_id"]) == ("message_action", "on_a_message")
+    assert (told["message"]["ts"], told["channel"]["id"]) == (message.ts, SCANS)
+    assert (bot.payload["type"], bot.payload["callback_id"]) == ("shortcut", "anywhere")
+
+
 def test_kayran_can_be_edited_and_upset(page: Page, kayran: KayranStandIn) -> None:
-    """The nine can be switched, and how Kayran meets the next change can be chosen."""
+    """The nine of each mailbox can be switched, and how Kayran meets the next change can be chosen."""
     page.do("flag", {"name": "mailStop", "on": "on"})
+    page.do("flag", {"name": "mailDelete", "on": "on", "mailbox": "dev"})
     page.do("answer", {"answer": "refuse"})
     shown = page.get("regions/kayran")
 
-    assert kayran.flags["mailStop"] is True
+    default, dev = kayran.by_key.values()
+    assert [name for name, on in default.flags.items() if on] == ["mailStop"]
+    assert [name for name, on in dev.flags.items() if on] == ["mailDelete"]
     assert kayran.upcoming == "refuse"
-    assert len(re.findall('role="switch"', shown)) == 9
-    assert re.findall(r'id="(\w+)" type="checkbox" role="switch" name="on" checked', shown) == [
-        name for name, on in kayran.flags.items() if on
-    ]
+    assert len(re.findall('role="switch"', shown)) == 18
+    checked = r'id="([\w-]+)" type="checkbox" role="switch" name="on" checked'
+    assert re.findall(checked, shown) == ["default-mailStop", "dev-mailDelete"]
     assert '<option value="refuse" selected>' in shown
     page.do("flag", {"name": "mailStop"})
     assert kayran.flags["mailStop"] is False

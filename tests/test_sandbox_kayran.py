@@ -86,6 +86,19 @@ def test_what_it_refuses(kayran: KayranStandIn, more: dict[str, Any], reason: st
     assert kayran.flags == before
 
 
+def test_several_mailboxes() -> None:
+    """Each key has its own nine and its own owner; the mailboxes know nothing of each other."""
+    with KayranStandIn(KEY, more={"dev": "another"}) as kayran:
+        asked(kayran, json={"apiKey": "another", **ALL_ON})
+        told = asked(kayran, PROFILE, json={"apiKey": "another"}).json()["Data"]
+        default, dev = kayran.by_key.values()
+
+    assert told["email"] == "dev@example.com"
+    assert all(dev.flags.values())
+    assert default.flags == kayran.flags
+    assert sum(kayran.flags.values()) == 4
+
+
 @pytest.mark.parametrize("path", ["apiGetUserProfile", "api", "", "GetScans"])
 def test_an_address_that_is_none(kayran: KayranStandIn, path: str) -> None:
     """It is not there, and is no call."""

@@ -174,7 +174,8 @@ def test_the_bot_gets_a_clean_environment() -> None:
         "PYTHONPATH": "/elsewhere",
     }
     with SlackStandIn() as slack, KayranStandIn("made-up-key") as kayran:
-        given = environment(own, slack, kayran, "made-up-key")
+        keys = {"KAYRAN_API_KEY": "made-up-key", "KAYRAN_API_KEY_DEV": "another"}
+        given = environment(own, slack, kayran, keys)
         addresses = (slack.api_url, kayran.url)
 
     assert given == {
@@ -185,7 +186,7 @@ def test_the_bot_gets_a_clean_environment() -> None:
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_SIGNING_SECRET": slack.signing_secret,
         "SLACK_API_URL": addresses[0],
-        "KAYRAN_API_KEY": "made-up-key",
+        **keys,
         "KAYRAN_API_URL": addresses[1],
         "LOG_LEVEL": "INFO",
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.changes import Accepted, Outcome, Result
+from bot.changes import Accepted, Change, Denial, Outcome, Result
 from bot.errors import StoreUnavailable
 from bot.notifications import PARAMETERS, Flags
 from bot.store.outbox import GIVEN_UP_SECONDS, PAUSES_SECONDS
@@ -464,3 +464,44 @@ def test_the_first_follow_up_of_a_change_is_found(here: Process) -> None:
 
     assert here.outbox.follow_up(change.id) == here.store.follow_up(change.id) == undo
     assert here.outbox.change(undo.id) == undo
+
+
+# Looking back
+
+
+def test_what_is_latest_comes_a_page_at_a_time(here: Process, clock: Clock) -> None:
+    """Changes and denials in one order, newest first, each once, also where several were at one moment."""
+    for n in range(3):
+        here.accepted(f"form-{n}")
+        here.store.deny(Denial("T0EXAMPLE", f"U{n}", None, "guest", "command", None))
+        if n:
+            clock.forward(1)
+
+    pages, older_than = [here.store.latest(2)], None
+    while pages[-1]:
+        oldest = pages[-1][-1]
+        older_than = ("change" if isinstance(oldest, Change) else "denial", oldest.id)
+        pages.append(here.store.latest(2, older_than=older_than))
+
+    found = [each for page in pages for each in page]
+    assert sorted((type(each).__name__, each.id) for each in found) == [
+        (kind, n) for kind in ("Change", "Denial") for n in (1, 2, 3)
+    ]
+    assert [each.asked_at for each in found] == [AT_FIRST + 1] * 2 + [AT_FIRST] * 4
+    assert found == list(here.store.latest(9))
+    assert here.store.latest(9, older_than=("denial", 999)) == []
+
+
+def test_what_is_latest_of_one_account(here: Process) -> None:
+    """Another account's changes are left out; a denial is of none, and is not."""
+    here.accepted("form-1")
+    here.store.accept("another", request("form-2"), ALL_OFF, NOTHING_YET)
+    here.store.deny(Denial("T0EXAMPLE", "U0MEMBER", "member", "role not allowed", "command", "C1"))
+
+    found = here.store.latest(9, ACCOUNT)
+
+    assert {each.account if isinstance(each, Change) else each.user for each in found} == {
+        ACCOUNT,
+        "U0MEMBER",
+    }
+    assert len(here.store.latest(9)) == 3

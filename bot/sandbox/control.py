@@ -28,8 +28,9 @@ from flask import Flask, Response, abort, render_template, request, send_from_di
 
 from bot.notifications import NOTIFICATIONS
 from bot.sandbox.blocks import HOLDS, elements, values_of
-from bot.sandbox.cast import BOT_USER, ON_THE_PAGE, TEAM, Channel
+from bot.sandbox.cast import APP_NAME, BOT_USER, ON_THE_PAGE, TEAM, Channel
 from bot.sandbox.kayran import KayranStandIn
+from bot.sandbox.manifest import Manifest, Shortcut
 from bot.sandbox.modals import Modal
 from bot.sandbox.mrkdwn import mrkdwn
 from bot.sandbox.process import BotProcess
@@ -48,6 +49,9 @@ THREADS = 40
 """Requests served at once. A page's stream takes one for as long as the page is open."""
 
 REQUESTS_SHOWN = 50
+
+HOME = "home"
+"""In the page's address, where the app's Home is looked at and no channel."""
 
 LEASE = 30
 """Seconds for which a change that was being sent stays with a process that was killed."""
@@ -71,11 +75,12 @@ REFUSALS = {
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks at a page, and at what."""
+    """Who looks at a page, and at what; the Home stands beside the app's direct messages."""
 
     user: str
     channel: Channel
     thread: str | None
+    at_home: bool
 
 
 Form = Mapping[str, str]
@@ -88,14 +93,18 @@ class Control:
         slack: started, and shared with the bot.
         kayran: started, and shared with the bot.
         bot: the bot's process.
+        manifest: what Slack's client offers of the app's.
     """
 
-    def __init__(self, slack: SlackStandIn, kayran: KayranStandIn, bot: BotProcess) -> None:
+    def __init__(
+        self, slack: SlackStandIn, kayran: KayranStandIn, bot: BotProcess, manifest: Manifest
+    ) -> None:
         self._slack = slack
         self._workspace = slack.workspace
         self._name_of = slack.workspace.name_of
         self._kayran = kayran
         self._bot = bot
+        self._manifest = manifest
         self._wire = slack.wire
         self._stopping = False
         self._server: Server | None = None
@@ -153,7 +162,8 @@ class Control:
     def _page(self) -> str:
         rendered = self._render(self._viewer())
         parts = {name: (text, _version(text)) for name, text in rendered.items()}
-        return render_template("page.html", parts=parts)
+        menu, hint = self._shortcuts("global"), self._manifest.usage_hint
+        return render_template("page.html", parts=parts, shortcuts=menu, hint=hint)
 
     def _region(self, name: str) -> Response:
         if name not in REGIONS:
@@ -164,6 +174,9 @@ class Control:
     def _events(self) -> Response:
         """A line for each time something has changed: the version of every region as it is now."""
         viewer = self._viewer()
+        if viewer.at_home:
+            # Whoever follows it has it open.
+            _in_background(lambda: self._slack.open_home(viewer.user))
 
         def stream() -> Iterator[str]:
             before: dict[str, str] = {}
@@ -184,8 +197,10 @@ class Control:
         user = user if user in ON_THE_PAGE else ON_THE_PAGE[0]
         channels = self._channels(user)
         wanted = request.args.get("in")
+        if wanted == HOME:
+            return Viewer(user, self._workspace.app_dm(user), None, at_home=True)
         channel = next((each for each in channels if each.id == wanted), channels[0])
-        return Viewer(user, channel, request.args.get("thread"))
+        return Viewer(user, channel, request.args.get("thread"), at_home=False)
 
     def _render(self, viewer: Viewer, *names: str) -> dict[str, str]:
         """These regions as HTML, or all of them."""
@@ -205,8 +220,13 @@ class Control:
             "me": user,
             "people": {each: self._person(each) for each in ON_THE_PAGE},
             "neighbour": ON_THE_PAGE[(ON_THE_PAGE.index(user) + 1) % len(ON_THE_PAGE)],
+            "at_home": viewer.at_home,
             "channels": {each.id: self._channel(each, user) for each in self._channels(user)},
-            "here": viewer.channel.id,
+            "kinds": {each.id: each.kind for each in self._channels(user)},
+            "here": HOME if viewer.at_home else viewer.channel.id,
+            "home": self._workspace.homes.get(user),
+            "app": APP_NAME,
+            "message_shortcuts": self._shortcuts("message"),
             "timeline": [each for each in timeline if each["thread"] is None],
             "thread": thread if any(each["id"] == viewer.thread for each in thread) else [],
             "modal": modal,
@@ -218,6 +238,9 @@ class Control:
             "wire": self._wire.entries[: -REQUESTS_SHOWN - 1 : -1],
             "total": self._wire.total,
         }
+
+    def _shortcuts(self, kind: str) -> list[Shortcut]:
+        return [one for one in self._manifest.shortcuts if one.type == kind]
 
     def _timeline(self, viewer: Viewer) -> list[dict[str, Any]]:
         """Messages, and what only this person sees, oldest first."""
@@ -292,7 +315,8 @@ class Control:
             "submit": self._submit,
             "close": self._close,
             "press": self._press,
-            "flag": lambda _, form: self._kayran.set_flag(form["name"], "on" in form),
+            "shortcut": self._shortcut,
+            "flag": self._flag,
             "answer": lambda _, form: self._kayran.choose(form["answer"]),
             "kill": lambda _, __: self._bot.kill(),
             "start": lambda _, __: self._bot.start(),
@@ -349,16 +373,30 @@ class Control:
         self._slack.close(viewer.user)
 
     def _press(self, viewer: Viewer, form: Form) -> None:
-        user, channel, action_id = viewer.user, viewer.channel.id, form["action_id"]
-        if "view" in form:
-            self._open_modal(viewer, form)
-            _in_background(lambda: self._slack.press_in_modal(user, action_id))
-        elif "private" in form:
-            self._workspace.ephemeral(user, form["private"])
-            _in_background(lambda: self._slack.press_ephemeral(user, form["private"], action_id))
+        user, channel, slack = viewer.user, viewer.channel.id, self._slack
+        # Of several buttons that do the same, the value says which it is.
+        action_id, _, text = form["action_id"].partition("|")
+        value = text or None
+        if "private" in form:
+            private = self._workspace.ephemeral(user, form["private"]).id
+            _in_background(lambda: slack.press_ephemeral(user, private, action_id, value))
+        elif "message" in form:
+            ts = self._workspace.message(channel, form["message"]).ts
+            _in_background(lambda: slack.press(user, channel, ts, action_id, value))
         else:
-            self._workspace.message(channel, form["message"])
-            _in_background(lambda: self._slack.press(user, channel, form["message"], action_id))
+            home = self._workspace.homes.get(user)
+            is_home = home and home.id == form["view"]
+            view = home if home and is_home else self._open_modal(viewer, form)
+            _in_background(lambda: slack.press_in_view(view, action_id, value))
+
+    def _shortcut(self, viewer: Viewer, form: Form) -> None:
+        """One of those in the menu of a message, or in the one beside the composer."""
+        ts, callback_id = form.get("message"), form["callback_id"]
+        message = self._workspace.message(viewer.channel.id, ts) if ts else None
+        _in_background(lambda: self._slack.shortcut(viewer.user, callback_id, message))
+
+    def _flag(self, _: Viewer, form: Form) -> None:
+        self._kayran.set_flag(form["name"], "on" in form, form.get("mailbox", "default"))
 
 
 def _refuse_other_sites() -> tuple[str, HTTPStatus] | None:
@@ -383,7 +421,10 @@ def _file(name: str) -> Response:
 
 def _held(modal: Modal | None, block: Mapping[str, Any], element: Mapping[str, Any]) -> list[str]:
     """The values that are ticked, chosen or typed in one element; none in a message."""
-    return [] if modal is None else values_of(modal.state[block["block_id"]][element["action_id"]])
+    # The form may turn into another one while it is drawn.
+    states = {} if modal is None else modal.state.get(block["block_id"], {})
+    held = states.get(element["action_id"])
+    return [] if held is None else values_of(held)
 
 
 def _in_background(act: Callable[[], object]) -> None:

@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bot.sandbox.loopback import LoopbackServer, Reply, Request
@@ -33,6 +34,8 @@ PARAMETERS = (*REPORTS.values(), "mailCompleted", "mailPause", "mailUnpause")
 
 ON_AT_FIRST = ("mailCompleted", "mailStop", "mailStatus", "mailAborted")
 
+NO_MORE: Mapping[str, str] = {}
+
 _ERROR_PAGE = b"<!DOCTYPE html><html><body><h1>The server could not answer.</h1></body></html>"
 
 
@@ -40,17 +43,32 @@ Do = Callable[[], Reply]
 """Does what was asked, and gives Kayran's answer to it."""
 
 
-class KayranStandIn(LoopbackServer):
-    """Kayran, for one API key. Also a context manager that starts and stops it.
-
-    Args:
-        api_key: the only one that is right.
-        wire: where calls are logged, the key masked.
-        on: the flags that are on at first.
+@dataclass
+class Mailbox:
+    """What belongs to one API key.
 
     Attributes:
-        email: whose mailbox it is.
+        name: what the bot calls it.
+        email: of the key's owner.
         flags: the nine, as they are now.
+    """
+
+    name: str
+    email: str
+    flags: dict[str, bool]
+
+
+class KayranStandIn(LoopbackServer):
+    """Kayran, for one API key or several. Also a context manager that starts and stops it.
+
+    Args:
+        api_key: the one of the mailbox ``default``.
+        wire: where calls are logged, the keys masked.
+        on: the flags that are on at first.
+        more: the keys of further mailboxes, by their names.
+
+    Attributes:
+        by_key: the mailboxes, the default one first. No other key is right.
         reports: by each key that ``GetUserProfile`` sends, what it reports; the documented six at first.
         reported_as: what it sends for a key instead of what is true, whatever it is.
         upcoming: the name of the answer that is due next.
@@ -58,18 +76,24 @@ class KayranStandIn(LoopbackServer):
     """
 
     def __init__(
-        self, api_key: str, wire: Wire | None = None, on: Iterable[str] = ON_AT_FIRST
+        self,
+        api_key: str,
+        wire: Wire | None = None,
+        on: Iterable[str] = ON_AT_FIRST,
+        more: Mapping[str, str] = NO_MORE,
     ) -> None:
         super().__init__(self._answer)
-        self.email = "security@example.com"
-        self.flags = {parameter: parameter in on for parameter in PARAMETERS}
+        flags = {parameter: parameter in on for parameter in PARAMETERS}
+        self._default = Mailbox("default", "security@example.com", flags)
+        self.by_key = {api_key: self._default} | {
+            key: Mailbox(name, f"{name}@example.com", dict(flags)) for name, key in more.items()
+        }
         self.reports = dict(REPORTS)
         self.reported_as: dict[str, object] = {}
         self.upcoming = "ok"
         self.answers = [(name, sentence) for name, (sentence, _) in ANSWERS.items()]
         self.wire = wire if wire is not None else Wire()
-        self.wire.hide(api_key)
-        self._api_key = api_key
+        self.wire.hide(*self.by_key)
         self._released = threading.Event()
 
     def stop(self) -> None:
@@ -77,7 +101,25 @@ class KayranStandIn(LoopbackServer):
         super().stop()
         self.release()
 
-    def set_flag(self, name: str, on: bool) -> None:
+    @property
+    def email(self) -> str:
+        """Whose mailbox the default one is."""
+        return self._default.email
+
+    @email.setter
+    def email(self, email: str) -> None:
+        self._default.email = email
+
+    @property
+    def flags(self) -> dict[str, bool]:
+        """The nine of the default mailbox, as they are now."""
+        return self._default.flags
+
+    @flags.setter
+    def flags(self, flags: dict[str, bool]) -> None:
+        self._default.flags = flags
+
+    def set_flag(self, name: str, on: bool, mailbox: str = "default") -> None:
         """Set one of the nine, as somebody does in Kayran itself.
 
         Raises:
@@ -85,7 +127,9 @@ class KayranStandIn(LoopbackServer):
         """
         if name not in PARAMETERS:
             raise ValueError(f"not one of the nine: {name}")
-        self.flags = {**self.flags, name: on}
+        for each in self.by_key.values():
+            if each.name == mailbox:
+                each.flags = {**each.flags, name: on}
         self.wire.touch()
 
     def choose(self, answer: str) -> None:
@@ -142,12 +186,13 @@ class KayranStandIn(LoopbackServer):
         complaint = self._complaint(function, request)
         if complaint is not None:
             return envelope(function, complaint, error=1)
+        sent = object_in(request.body)
+        mailbox = self.by_key[sent["apiKey"]]
         if function == UPDATE:
-            sent = object_in(request.body)
-            self.flags = {name: sent[name] == "on" for name in PARAMETERS}
+            mailbox.flags = {name: sent[name] == "on" for name in PARAMETERS}
             return envelope(UPDATE, "Update")
-        reported = {key: str(self.flags[name]) for key, name in self.reports.items()}
-        name = {"email": self.email, "firstName": "Sam", "lastName": "Example", "phone": ""}
+        reported = {key: str(mailbox.flags[name]) for key, name in self.reports.items()}
+        name = {"email": mailbox.email, "firstName": "Sam", "lastName": "Example", "phone": ""}
         told = {**name, "emailNotifications": {**reported, **self.reported_as}}
         return envelope(PROFILE, told)
 
@@ -158,7 +203,7 @@ class KayranStandIn(LoopbackServer):
         if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
             return "Not valid content type"
         sent = object_in(request.body)
-        if sent.pop("apiKey", None) != self._api_key:
+        if sent.pop("apiKey", None) not in self.by_key:
             return "Not valid token"
         needed = set(PARAMETERS if function == UPDATE else ())
         for name in sorted(needed.symmetric_difference(sent)):

@@ -23,6 +23,7 @@ from queue import SimpleQueue
 
 from bot.sandbox.control import Control
 from bot.sandbox.kayran import KayranStandIn
+from bot.sandbox.manifest import read_manifest
 from bot.sandbox.process import BotProcess
 from bot.sandbox.slack import SlackStandIn
 from bot.sandbox.wire import Wire
@@ -81,7 +82,7 @@ def main(port: int, open_browser: bool) -> int:
 
 
 def environment(
-    own: Mapping[str, str], slack: SlackStandIn, kayran: KayranStandIn, api_key: str
+    own: Mapping[str, str], slack: SlackStandIn, kayran: KayranStandIn, api_keys: Mapping[str, str]
 ) -> dict[str, str]:
     """The bot's environment: where the stand-ins are, and little of the person's own.
 
@@ -89,7 +90,7 @@ def environment(
         own: the person's.
         slack: started.
         kayran: started.
-        api_key: Kayran's.
+        api_keys: Kayran's, by variable.
     """
     return {
         **{name: own[name] for name in PASSED_ON if name in own},
@@ -98,7 +99,7 @@ def environment(
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_SIGNING_SECRET": slack.signing_secret,
         "SLACK_API_URL": slack.api_url,
-        "KAYRAN_API_KEY": api_key,
+        **api_keys,
         "KAYRAN_API_URL": kayran.url,
         "LOG_LEVEL": "INFO",
     }
@@ -109,9 +110,9 @@ def _assemble(stack: ExitStack) -> tuple[BotProcess, Control]:
     # Beside the bot's database nothing is in this folder, so no ``.env`` of the person's is read.
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kayran-notify-")))
     wire = Wire()
-    api_key = f"made-up-{secrets.token_hex(16)}"
-    wire.hide(api_key)
-    kayran = stack.enter_context(KayranStandIn(api_key, wire))
+    api_key, dev_key = (f"made-up-{secrets.token_hex(16)}" for _ in range(2))
+    api_keys = {"KAYRAN_API_KEY": api_key, "KAYRAN_API_KEY_DEV": dev_key}
+    kayran = stack.enter_context(KayranStandIn(api_key, wire, more={"dev": dev_key}))
     slack = stack.enter_context(
         SlackStandIn(
             bot_token=f"xoxb-made-up-{secrets.token_hex(12)}",
@@ -123,12 +124,13 @@ def _assemble(stack: ExitStack) -> tuple[BotProcess, Control]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     slack.events_url = f"http://127.0.0.1:{port}/slack/events"
-    environ = environment(os.environ, slack, kayran, api_key) | {
+    environ = environment(os.environ, slack, kayran, api_keys) | {
         "PORT": str(port),
         "DATABASE_URL": f"sqlite:///{folder / 'records.db'}",
     }
     bot = BotProcess(environ, folder, changed=wire.touch, show=_show)
-    control = Control(slack, kayran, bot)
+    manifest = read_manifest((ROOT / "manifest.yml").read_text(encoding="utf-8"))
+    control = Control(slack, kayran, bot, manifest)
     stack.callback(control.stop)
     stack.callback(bot.kill)
     return bot, control

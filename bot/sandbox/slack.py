@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from slack_sdk.signature import SignatureVerifier
 
 from bot.sandbox import blocks, payloads
-from bot.sandbox.cast import BOT, BOT_NAME, BOT_USER, TEAM, TEAM_DOMAIN, TEAM_NAME
+from bot.sandbox.cast import APP, BOT, BOT_NAME, BOT_USER, TEAM, TEAM_DOMAIN, TEAM_NAME
 from bot.sandbox.loopback import LoopbackServer, Reply, Request
 from bot.sandbox.modals import Modal
 from bot.sandbox.wire import Wire
@@ -198,13 +198,13 @@ class SlackStandIn(LoopbackServer):
         """
         return self._press(user, self.workspace.ephemeral(user, ephemeral_id), action_id, value)
 
-    def press_in_view(self, view: Modal, action_id: str) -> Delivery:
+    def press_in_view(self, view: Modal, action_id: str, value: str | None = None) -> Delivery:
         """Press a button in a modal, or in the Home.
 
         Raises:
             LookupError: when it has no such button.
         """
-        return self._act_in_view(view, _button(view.blocks, action_id))
+        return self._act_in_view(view, _button(view.blocks, action_id, value))
 
     def press_in_modal(self, user: str, action_id: str) -> Delivery:
         """Press a button in the open modal.
@@ -213,6 +213,47 @@ class SlackStandIn(LoopbackServer):
             LookupError: when no modal is open, or it has no such button.
         """
         return self.press_in_view(self._open_modal(user), action_id)
+
+    def shortcut(self, user: str, callback_id: str, message: Message | None = None) -> Delivery:
+        """Use a global shortcut, from no channel and without a response URL; or one on a message.
+
+        By https://docs.slack.dev/reference/interaction-payloads/shortcuts-interaction-payload.
+        """
+        kind = "shortcut" if message is None else "message_action"
+        payload = {
+            **payloads.happened(self.workspace, user, kind),
+            "callback_id": callback_id,
+            "action_ts": f"{self.clock():.6f}",
+        }
+        if message is not None:
+            payload |= {
+                "message_ts": message.ts,
+                "channel": payloads.channel_object(self.workspace, message.channel),
+                "message": message.as_object(),
+                "response_url": self.new_response_url(user, message.channel),
+            }
+        return self.send("interactive", payload, f"{kind} {callback_id}")
+
+    def open_home(self, user: str, tab: str = "home") -> Delivery:
+        """Open the app's Home, or another of its tabs.
+
+        By https://docs.slack.dev/reference/events/app_home_opened.
+        """
+        event: dict[str, Any] = {"type": "app_home_opened", "user": user, "tab": tab}
+        event["channel"] = self.workspace.app_dm(user).id
+        if tab == "home" and user in self.workspace.homes:
+            event["view"] = payloads.view_object(self.workspace.homes[user])
+        sent = {"type": "event_callback", "team_id": TEAM, "api_app_id": APP, "event": event}
+        more = {"token": payloads.VERIFICATION_TOKEN, "event_id": f"Ev{blocks.token(9)}"}
+        return self.send("events_api", sent | more, "app_home_opened")
+
+    def press_in_home(self, user: str, action_id: str, value: str | None = None) -> Delivery:
+        """Press a button in the app's Home.
+
+        Raises:
+            LookupError: when it has no such button, or was never published.
+        """
+        return self.press_in_view(self.workspace.homes[user], action_id, value)
 
     # What Slack sends
 
@@ -227,13 +268,15 @@ class SlackStandIn(LoopbackServer):
         """Send something to the bot; anything but a timely 200 fails.
 
         Args:
-            kind: ``slash_commands`` or ``interactive``.
+            kind: ``slash_commands``, ``interactive`` or ``events_api``.
             payload: what happened.
             what: what the log calls it.
         """
         fields = payload if kind == "slash_commands" else {"payload": json.dumps(payload)}
-        body = urlencode(fields).encode()
-        delivery = self.post(body, self.signed(body), what, _pretty(payload))
+        is_event = kind == "events_api"
+        body = (json.dumps(payload) if is_event else urlencode(fields)).encode()
+        headers = self.signed(body) | ({"Content-Type": "application/json"} if is_event else {})
+        delivery = self.post(body, headers, what, _pretty(payload))
         failed = delivery.error is None and delivery.status != HTTPStatus.OK
         return replace(delivery, error="dispatch_failed") if failed else delivery
 
@@ -411,17 +454,22 @@ def _as_message(body: str) -> dict[str, Any]:
 def _button(
     within: list[dict[str, Any]], action_id: str, value: str | None = None
 ) -> dict[str, Any]:
-    """The ``actions`` entry for a button of these blocks.
+    """The ``actions`` entry for a button of these blocks: of several, the one of this value.
 
     Raises:
         LookupError: when there is no such button.
     """
-    for block, element in blocks.elements(within):
-        if element["action_id"] == action_id and element["type"] == "button":
-            action = {"type": "button", "action_id": action_id, "block_id": block["block_id"]}
-            sent = element.get("value") if value is None else value
-            return action if sent is None else action | {"value": sent}
-    raise LookupError(f"there is no button {action_id!r} here")
+    there = [
+        (element.get("value"), block["block_id"])
+        for block, element in blocks.elements(within)
+        if element["action_id"] == action_id and element["type"] == "button"
+    ]
+    if not there:
+        raise LookupError(f"there is no button {action_id!r} here")
+    own, block_id = next((one for one in there if one[0] == value), there[0])
+    action = {"type": "button", "action_id": action_id, "block_id": block_id}
+    sent = own if value is None else value
+    return action if sent is None else action | {"value": sent}
 
 
 def _pretty(value: Any) -> str:

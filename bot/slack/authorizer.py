@@ -59,6 +59,8 @@ class Authorizer:
         self.roles = roles
         self.team: str | None = None
         """The id of the workspace the bot token belongs to, once Slack has said so."""
+        self.workspace_url = ""
+        """That workspace's address, with a slash at its end."""
         self._quick = quick
         self._patient = patient
         self._executor = executor
@@ -75,7 +77,7 @@ class Authorizer:
             return
         try:
             answer = self._quick.auth_test()
-            self.team = answer.get("team_id")
+            self.team, self.workspace_url = answer.get("team_id"), str(answer.get("url", ""))
             log.info(
                 "the workspace is %s (%s), the bot %s",
                 *(answer.get(name) for name in ("team", "team_id", "user")),

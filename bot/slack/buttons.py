@@ -1,4 +1,6 @@
-"""Undo and Try again, on a result: done at once, or proposed in a form where things have moved on."""
+"""Undo and Try again, on a result: done at once, or proposed in a form where things have moved on.
+And Change, which opens the form for the thread that it stands in.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,6 @@ from bot.slack.services import Body, Services, explained
 
 READ_AT_PRESS_SECONDS = 0.8
 """How long Kayran has to say what is set where a trigger may still be needed afterwards."""
-LONGEST_ID = 18
-"""Digits that fit 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ class Buttons:
         self.services.background.submit(self.try_change_again, press)
         ack()
 
+    def change(self, ack: Ack, body: Body) -> None:
+        """Change, on any result."""
+        press = payloads.press(body)
+        self.services.background.submit(self.change_anew, press)
+        ack()
+
     @explained
     def undo_change(self, press: Press) -> None:
         """Set what was known before the change."""
@@ -54,14 +60,25 @@ class Buttons:
         """Send the same nine once more."""
         self._do(press, Origin.TRY_AGAIN)
 
+    @explained
+    def change_anew(self, press: Press) -> None:
+        """Open the form for the thread it is in, and the change's own account where the bot has its key."""
+
+        def of_its_account() -> View:
+            change = self._change(press)
+            return self.opening.form_for(press, "change", change.account if change else "")
+
+        # Its own button is still there to be pressed again.
+        self.opening.show(press, of_its_account, with_button=False)
+
     def _do(self, press: Press, origin: Origin) -> None:
         services, replies = self.services, self.services.replies
         decision = services.authorizer.deciding(press.user, press.team)()
         if not decision.allowed:
             replies.say(press, services.deny(press, decision, origin.value))
             return
-        change = self._change(press, origin)
-        if change is None:
+        change = self._change(press)
+        if change is None or not _possible(origin, change):
             replies.say(press, words.older_release())
             return
         request_key = f"{origin.value}.{change.id}"
@@ -91,6 +108,7 @@ class Buttons:
             based_on=recorded.number,
             origin=origin,
             origin_change=change.id,
+            request_id=change.request_id if origin is Origin.TRY_AGAIN else None,
             even_if_unchanged=True,
             mailbox=changes.mailbox,
         )
@@ -106,20 +124,10 @@ class Buttons:
                 message = receipt.result([change, saved.change], post_error=change.post_error)
                 replies.post(press.response_url, message, replace=True)
 
-    def _change(self, press: Press, origin: Origin) -> Change | None:
-        """The change that the button is about, where it still can be what the button says."""
-        value = press.value
-        if not value.isascii() or not value.isdigit() or len(value) > LONGEST_ID:
-            return None
-        change = self.services.store.change(int(value))
-        if change is None or change.account not in self.services.accounts:
-            return None
-        possible = (
-            receipt.can_be_undone(change)
-            if origin is Origin.UNDO
-            else receipt.can_be_tried_again(change)
-        )
-        return change if possible else None
+    def _change(self, press: Press) -> Change | None:
+        """The change that the button is about, where the bot has its account's key."""
+        change = None if press.number is None else self.services.store.change(press.number)
+        return change if change and change.account in self.services.accounts else None
 
     def _propose(self, press: Press, origin: Origin, change: Change) -> None:
         def proposed() -> View:
@@ -134,6 +142,13 @@ class Buttons:
 
         # Its own button is still there to be pressed again; another would open another form.
         self.opening.show(press, proposed, with_button=False)
+
+
+def _possible(origin: Origin, change: Change) -> bool:
+    """Whether the change still can be what the button says."""
+    if origin is Origin.UNDO:
+        return receipt.can_be_undone(change)
+    return receipt.can_be_tried_again(change)
 
 
 def _choices(origin: Origin, change: Change) -> dict[str, bool]:

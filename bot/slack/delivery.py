@@ -16,12 +16,13 @@ import contextlib
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.asking import Ask
 from bot.changes import Change
 from bot.errors import StoreUnavailable
 from bot.recovery import PAUSES_SECONDS, insist
@@ -103,6 +104,9 @@ class Outbox(Protocol):
     def follow_up(self, change_id: int) -> Change | None:
         """The change that this one's button made."""
 
+    def request(self, request_id: int) -> Ask | None:
+        """A request of somebody who may not."""
+
 
 class Deliverer:
     """Reports changes in Slack.
@@ -112,6 +116,9 @@ class Deliverer:
         client: for posts, with its retries.
         replies: posts to a ``response_url``.
         pauses: seconds between tries to put on record what Slack has answered.
+
+    Attributes:
+        on_delivered: called whenever all there is to deliver about a change is delivered.
     """
 
     def __init__(
@@ -125,6 +132,7 @@ class Deliverer:
         self._client = client
         self._replies = replies
         self._pauses = pauses
+        self.on_delivered: Callable[[], None] = lambda: None
         self._response_urls: OrderedDict[int, str] = OrderedDict()
 
     def remember(self, change_id: int, response_url: str | None) -> None:
@@ -173,11 +181,14 @@ class Deliverer:
         self._done(change.id)
 
     def _post_parent(self, change: Change) -> Change:
-        """Start the thread under a new message, or use the one it was asked for in."""
-        if change.thread is not None:
+        """Start the thread under a new message, or use the one it was asked for in. A direct message has
+        none: there the result is all.
+        """
+        if change.thread is not None or change.is_direct:
             return self._posted_parent(change, parent_ts=change.thread)
         try:
-            answer = self._post(change.channel, receipt.parent(self._story(change)))
+            message = receipt.parent(receipt.story(change, self._outbox.follow_up))
+            answer = self.post(change.channel, message)
         except ChannelClosed as closed:
             return self._posted_parent(change, post_error=str(closed))
         return self._posted_parent(change, parent_ts=str(answer["ts"]))
@@ -188,7 +199,7 @@ class Deliverer:
         if post_error is None:
             try:
                 message = self._result(change)
-                answer = self._post(change.channel, message, thread_ts=change.parent_ts)
+                answer = self.post(change.channel, message, thread_ts=change.parent_ts)
             except ChannelClosed as closed:
                 post_error = str(closed)
                 # On record first: that renews the lease, for the ways round are as long again.
@@ -206,7 +217,7 @@ class Deliverer:
         else:
             try:
                 # A user's id as the channel opens the bot's own conversation with them.
-                answer = self._post(change.user, message)
+                answer = self.post(change.user, message)
             except ChannelClosed as closed:
                 raise Later(str(closed)) from closed
             ts, channel = str(answer["ts"]), str(answer["channel"])
@@ -244,6 +255,7 @@ class Deliverer:
     def _done(self, change_id: int) -> None:
         self._outbox.delivered(change_id)
         self._response_urls.pop(change_id, None)
+        self.on_delivered()
 
     def _update_origins(self, change: Change) -> None:
         """Bring up to date what this change follows up on: the used button goes, the channel's message
@@ -268,7 +280,7 @@ class Deliverer:
         while (messages := self._messages(change_id)) != shown:
             for channel, ts, message in messages:
                 if message != posted:
-                    self._update(channel, ts, message)
+                    self.update(channel, ts, message)
             shown, posted = messages, None
 
     def _messages(self, change_id: int) -> list[tuple[str, str, Message]]:
@@ -278,23 +290,21 @@ class Deliverer:
             return []
         messages = []
         if change.parent_ts is not None and change.thread is None:
-            parent = receipt.parent(self._story(change))
+            parent = receipt.parent(receipt.story(change, self._outbox.follow_up))
             messages.append((change.channel, change.parent_ts, parent))
+        ask = self._outbox.request(change.request_id) if change.request_id else None
+        if ask is not None and ask.message_ts is not None:
+            messages.append((ask.channel, ask.message_ts, receipt.request(ask)))
         if change.reply_ts and change.reply_channel:
             result = self._result(change, change.post_error)
             messages.append((change.reply_channel, change.reply_ts, result))
         return messages
 
-    def _story(self, change: Change) -> list[Change]:
-        """A change, what its button made, what that one's button made, and so on."""
-        story = [change]
-        while (follow_up := self._outbox.follow_up(story[-1].id)) is not None:
-            story.append(follow_up)
-        return story
-
     def _result(self, change: Change, post_error: str | None = None) -> Message:
         origin = self._outbox.change(change.origin_change) if change.origin_change else None
-        return receipt.result(self._story(change), origin, post_error)
+        story = receipt.story(change, self._outbox.follow_up)
+        ask = self._outbox.request(change.request_id) if change.request_id else None
+        return receipt.result(story, origin, post_error, ask)
 
     def _postpone(self, change_id: int, later: Later) -> None:
         pause = self._outbox.postpone(change_id, later.seconds)
@@ -305,7 +315,7 @@ class Deliverer:
                 "change %s: not delivered (%s), next try in %.0f s", change_id, later.reason, pause
             )
 
-    def _post(self, channel: str, message: Message, thread_ts: str | None = None) -> Any:
+    def post(self, channel: str, message: Message, thread_ts: str | None = None) -> Any:
         """``chat.postMessage``; raises ``ChannelClosed`` or ``Later``."""
         try:
             return self._client.chat_postMessage(
@@ -316,7 +326,7 @@ class Deliverer:
         except UNREACHABLE as error:
             raise Later(type(error).__name__) from error
 
-    def _update(self, channel: str, ts: str, message: Message) -> None:
+    def update(self, channel: str, ts: str, message: Message) -> None:
         """``chat.update``; a message that can't be changed any more is left as it is."""
         try:
             self._client.chat_update(

@@ -25,7 +25,6 @@ from typing import Any
 
 from slack_sdk.models.blocks import (
     ActionsBlock,
-    ButtonElement,
     CheckboxesElement,
     InputBlock,
     MarkdownTextObject,
@@ -40,7 +39,7 @@ from slack_sdk.models.views import View
 from bot.changes import Change, Conflict, CurrentState, Origin, Outcome
 from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags, Notification, Phase, Preferences
 from bot.slack import words
-from bot.slack.mrkdwn import context, section
+from bot.slack.mrkdwn import buttons, context, section
 from bot.slack.payloads import TS, Call, team_of
 
 CALLBACK_ID = "kayran_notify_form"
@@ -56,7 +55,7 @@ METADATA = 3000
 
 _ANYTHING = re.compile(r".+", re.DOTALL)
 _CONVERSATION = re.compile(r"[CDG][A-Z0-9]{1,20}")
-"""A channel, a direct message or a group of them; a user's id is none."""
+"""A channel, a direct message or a group of them; of users' ids, only the person's own is one."""
 
 
 class UnreadableForm(ValueError):  # noqa: N818 (the name is what happened)
@@ -70,13 +69,14 @@ class Basis:
     Attributes:
         form: its own name; the same form sent twice is recognised by it.
         account: the Kayran account's name in the store.
-        channel: the id of the channel it was opened from.
+        channel: the id of the channel it was opened from; the person's own where it was from none.
         shown: what it showed as true, before anything was laid over it.
         based_on: the number of the newest change it knew of.
         thread: the ``ts`` of the thread's parent, where it was opened in a thread.
         response_url: takes answers for 30 minutes, where Slack gave one.
         origin: what opened it.
         origin_change: the id of the change whose button opened it.
+        request_id: the id of the request that saving it grants.
     """
 
     form: str
@@ -88,6 +88,7 @@ class Basis:
     response_url: str | None = None
     origin: Origin = Origin.FORM
     origin_change: int | None = None
+    request_id: int | None = None
 
     @classmethod
     def of(cls, current: CurrentState, account: str, call: Call) -> Basis:
@@ -186,8 +187,8 @@ def unchanged(basis: Basis) -> View:
     """The form turned into the answer that there is nothing to change, and a way to send it all the same."""
     view = answer(words.nothing_to_change())
     view.callback_id = UNCHANGED_CALLBACK_ID
-    view.private_metadata = _encode(basis)
-    view.blocks.append(_button(words.SEND_ANYWAY, SEND_ANYWAY_ACTION_ID, basis.form))
+    view.private_metadata = encode(basis)
+    view.blocks.append(buttons(basis.form, (words.SEND_ANYWAY, SEND_ANYWAY_ACTION_ID)))
     return view
 
 
@@ -210,12 +211,12 @@ def build(
     chosen = basis.shown.with_(choices or {})
     silent = current.report.trouble is not None
     blocks: list[Block] = [section("\n".join(top))] if top else []
-    if mailboxes:
+    if mailboxes and basis.request_id is None:
         blocks.append(_mailbox_select(basis, mailboxes))
     blocks.append(section(words.whose_mailbox(current.report.mailbox)))
     blocks.append(context(" ".join(words.sources(current))))
     if silent:
-        blocks.append(_button(words.ASK_AGAIN, ASK_AGAIN_ACTION_ID, basis.form))
+        blocks.append(buttons(basis.form, (words.ASK_AGAIN, ASK_AGAIN_ACTION_ID)))
     blocks += [_checkboxes(phase, basis, chosen) for phase in Phase if _known(phase, basis)]
     if unknown := basis.shown.unknown_ones:
         blocks.append(section(words.choose(unknown, silent=silent)))
@@ -223,13 +224,18 @@ def build(
             _radio_buttons(n, basis, chosen) for n in NOTIFICATIONS if n.parameter in unknown
         ]
     blocks.append(context(words.what_saving_does(basis.channel, in_thread=bool(basis.thread))))
+    return modal(CALLBACK_ID, encode(basis), words.FORM_TITLE, words.SAVE, blocks)
+
+
+def modal(callback_id: str, metadata: str, title: str, submit: str, blocks: list[Block]) -> View:
+    """A modal that can be submitted."""
     return View(
         type="modal",
-        callback_id=CALLBACK_ID,
-        private_metadata=_encode(basis),
-        title=PlainTextObject(text=words.FORM_TITLE),
-        submit=PlainTextObject(text=words.SAVE),
-        close=PlainTextObject(text=words.CANCEL),
+        callback_id=callback_id,
+        private_metadata=metadata,
+        title=title,
+        submit=submit,
+        close=words.CANCEL,
         blocks=blocks,
     )
 
@@ -254,9 +260,10 @@ def parse(body: Mapping[str, Any], accounts: Collection[str]) -> Submission:
     """
     try:
         view = body["view"]
-        basis = _decode(view["private_metadata"])
+        user = _text(body["user"]["id"])
+        basis = decode(view["private_metadata"], user)
         submission = Submission(
-            user=_text(body["user"]["id"]),
+            user=user,
             team=team_of(body),
             basis=basis,
             account=_chosen_account(view, basis),
@@ -334,12 +341,6 @@ def _choices(parameter: str) -> dict[str, bool]:
     return {f"{parameter}=on": True, f"{parameter}=off": False}
 
 
-def _button(text: str, action_id: str, value: str) -> ActionsBlock:
-    return ActionsBlock(
-        elements=[ButtonElement(text=PlainTextObject(text=text), action_id=action_id, value=value)]
-    )
-
-
 def _foreign_changes(submission: Submission, conflict: Conflict) -> list[str]:
     """One line for each foreign change, and one for what was changed in Kayran itself, or is there
     otherwise than was chosen without being shown.
@@ -401,7 +402,8 @@ def _chosen(values: Mapping[str, Any], basis: Basis) -> dict[str, bool]:
     return chosen
 
 
-def _encode(basis: Basis) -> str:
+def encode(basis: Basis) -> str:
+    """What ``private_metadata`` holds."""
     carried = {
         "form": basis.form,
         "account": basis.account,
@@ -412,28 +414,36 @@ def _encode(basis: Basis) -> str:
         "number": basis.based_on,
         "origin": basis.origin.value,
         "origin_change": basis.origin_change,
+        "request_id": basis.request_id,
     }
     metadata = json.dumps({k: v for k, v in carried.items() if v is not None})
     # What Slack would not take is left out: the way round is a direct message then.
-    return metadata if len(metadata) <= METADATA else _encode(replace(basis, response_url=None))
+    return metadata if len(metadata) <= METADATA else encode(replace(basis, response_url=None))
 
 
-def _decode(metadata: str) -> Basis:
+def decode(metadata: str, user: str) -> Basis:
     """Read ``private_metadata`` as any payload: what is in it came from outside."""
     if len(metadata) > METADATA:
         raise UnreadableForm("more than Slack takes")
     carried = json.loads(metadata)
+    is_direct = carried["channel"] == user
     return Basis(
         form=_text(carried["form"]),
         account=_text(carried["account"]),
-        channel=_text(carried["channel"], _CONVERSATION),
+        channel=user if is_direct else conversation(carried["channel"]),
         thread=_text(carried["thread"], TS) if "thread" in carried else None,
         response_url=_text(carried["response_url"]) if "response_url" in carried else None,
         shown=Flags.decode(_text(carried["shown"])),
         based_on=_number(carried["number"]),
         origin=Origin(carried["origin"]),
         origin_change=_number(carried["origin_change"]) if "origin_change" in carried else None,
+        request_id=_number(carried["request_id"]) if "request_id" in carried else None,
     )
+
+
+def conversation(value: object) -> str:
+    """A conversation's id; ``UnreadableForm`` where it is none."""
+    return _text(value, _CONVERSATION)
 
 
 def _text(value: object, pattern: re.Pattern[str] = _ANYTHING) -> str:

@@ -1,4 +1,4 @@
-"""The command, and how a form is opened.
+"""How a form is opened, at a shortcut and wherever else.
 
 The form is opened at once, in its loading state, so that Slack's trigger is never at risk, and the
 loading always ends: filled, refused, or saying what went wrong. Whoever may not is told why, and
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from slack_bolt import Ack
 from slack_sdk.errors import SlackApiError
-from slack_sdk.models.blocks import ActionsBlock, ButtonElement, PlainTextObject
+from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
 from bot.errors import StoreUnavailable
@@ -22,9 +22,9 @@ from bot.slack import form, payloads, words
 from bot.slack.authorizer import UNREACHABLE
 from bot.slack.client import SLACKS_OWN_FAULTS
 from bot.slack.form import Basis
-from bot.slack.mrkdwn import section
-from bot.slack.payloads import Call, Press
-from bot.slack.receipt import Message
+from bot.slack.mrkdwn import buttons, section
+from bot.slack.payloads import Call
+from bot.slack.receipt import message
 from bot.slack.services import Body, Services, error_code, explained, new_reference
 
 log = logging.getLogger(__name__)
@@ -51,46 +51,39 @@ class Opening:
 
     services: Services
 
-    def command(self, ack: Ack, body: Body) -> None:
-        """``/kayran-notify``."""
-        if str(body.get("text", "")).strip().lower() == "help":
-            ack(words.usage())
-            return
-        call = payloads.command(body)
-        self.services.background.submit(self.open_form, call)
-        ack()
-
-    def press(self, ack: Ack, body: Body) -> None:
-        """The button that stands where a form could not be opened."""
-        press = payloads.press(body)
-        self.services.background.submit(self.open_form_at_press, press)
+    def shortcut(self, ack: Ack, body: Body) -> None:
+        """The shortcut, on a message or anywhere."""
+        self.services.background.submit(self.open_at_shortcut, payloads.shortcut(body))
         ack()
 
     @explained
-    def open_form(self, call: Call) -> None:
-        """Open the form, and fill it or say why not."""
-        self.show(call, lambda: self._form_for(call))
+    def open_at_shortcut(self, call: Call) -> None:
+        """Open the form for the message's thread, or for the person directly."""
+        self.show(call, lambda: self.form_for(call, "shortcut"))
 
-    @explained
-    def open_form_at_press(self, press: Press) -> None:
-        """The same, and take the pressed button away: where that came to nothing again, there are
-        other words by now, below it.
+    def form_for(
+        self, call: Call, step: str, account: str = "", choices: Mapping[str, bool] | None = None
+    ) -> View:
+        """The form as things stand now, or why there is none.
+
+        Args:
+            call: who asks.
+            step: what a denial is on record as.
+            account: whose form; the default one's where the bot has no such account.
+            choices: what is proposed.
         """
-        self.show(press, lambda: self._form_for(press))
-        if press.ephemeral:
-            self.services.replies.delete_original(press.response_url)
-
-    def _form_for(self, call: Call) -> View:
-        authorizer, changes = self.services.authorizer, self.services.default
+        authorizer, accounts = self.services.authorizer, self.services.accounts
+        changes = accounts.get(account, self.services.default)
         decision_of = authorizer.deciding(call.user, call.team)
         # Whoever was let in before probably is again: Kayran is asked while Slack is.
         early = changes.current_state() if authorizer.was_let_in(call.user) else None
         decision = decision_of()
         if not decision.allowed:
-            return form.answer(self.services.deny(call, decision, "command"))
+            return self.services.refused(call, decision, step, changes.account, choices or {})
         current = early or changes.current_state()
         basis = Basis.of(current, changes.account, call)
-        return form.build(basis, current, self.services.mailboxes)
+        top = [words.proposed(current.flags, choices)] if choices else []
+        return form.build(basis, current, self.services.mailboxes, choices, top)
 
     def show(self, call: Call, make: Callable[[], View], *, with_button: bool = True) -> None:
         """Open the loading form, and turn it into what comes of ``make``.
@@ -115,7 +108,7 @@ class Opening:
             return
         trouble = self.services.fill(call, view, view_id=view_id)
         if trouble is not None and trouble not in _FORM_GONE:
-            self.services.replies.say(call, words.not_filled())
+            self.services.reply(call, message([section(words.not_filled())]))
 
     def _open(self, call: Call, external_id: str) -> str:
         view = form.loading(external_id)
@@ -127,21 +120,19 @@ class Opening:
         brings a fresh trigger; a refusal is said as it is.
         """
         log.warning("views.open for %s: %s", call.user, code)
-        if view.callback_id == form.ANSWER_CALLBACK_ID:
-            spoken = [block["text"]["text"] for block in view.to_dict()["blocks"]]
-            self.services.replies.say(call, "\n".join(spoken))
-            return
         text = words.trigger_expired() if code in _TRIGGER_GONE else words.not_opened()
         if code in _OPEN_ALREADY:
             text = words.opened_already()
-        if not with_button:
-            self.services.replies.say(call, text)
-            return
-        button = ButtonElement(
-            text=PlainTextObject(text=words.OPEN_FORM), action_id=OPEN_FORM_ACTION_ID, value="open"
-        )
-        blocks = (section(text).to_dict(), ActionsBlock(elements=[button]).to_dict())
-        self.services.replies.reply(call, Message(text, blocks))
+        if view.callback_id == form.ANSWER_CALLBACK_ID:
+            text = "\n".join(block["text"]["text"] for block in view.to_dict()["blocks"])
+            with_button = False
+        blocks: list[Block] = [section(text)]
+        if with_button:
+            # What was typed is read again when it is pressed; a button carries 2000 characters
+            # (https://docs.slack.dev/reference/block-kit/block-elements/button-element).
+            value = call.text[:2000] or None
+            blocks.append(buttons(value, (words.OPEN_FORM, OPEN_FORM_ACTION_ID)))
+        self.services.reply(call, message(blocks))
 
 
 def _made(call: Call, make: Callable[[], View]) -> View:

@@ -12,11 +12,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
+LONGEST_ID = 18
+"""Digits that fit 64 bits."""
 _Path = tuple[str | int, ...]
+LONGEST_ID = 18
+"""Digits that fit 64 bits."""
 TS = re.compile(r"[0-9]{1,16}\.[0-9]{1,9}")
 
 
@@ -30,11 +34,12 @@ class Call:
 
     Attributes:
         team: the id of the workspace the payload names.
-        channel: the id of the conversation.
+        channel: the id of the conversation; a user's own id stands for the bot's conversation with them.
         trigger: opens a form: once, within 3 s.
         response_url: takes answers, five within 30 minutes.
         thread: the ``ts`` of the thread's parent, where it was in a thread.
         form: the ``view_id`` of the modal, where it was in one.
+        text: what was typed after the command.
     """
 
     user: str
@@ -44,6 +49,7 @@ class Call:
     response_url: str | None = None
     thread: str | None = None
     form: str | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,20 @@ class Press(Call):
     """A press of a button in a message.
 
     Attributes:
+        action: the button's ``action_id``.
         value: what the button carries.
         ephemeral: whether the message is visible to one person only, so that no thread can start at it.
     """
 
+    action: str = ""
     value: str = ""
     ephemeral: bool = False
+
+    @property
+    def number(self) -> int | None:
+        """The id that the button carries, where it is one."""
+        digits = self.value.isascii() and self.value.isdigit() and len(self.value) <= LONGEST_ID
+        return int(self.value) if digits else None
 
 
 def body(raw: bytes) -> dict[str, Any]:
@@ -124,7 +138,18 @@ def command(payload: Mapping[str, Any]) -> Call:
         channel=_required(payload, "channel_id"),
         trigger=_text(payload, "trigger_id"),
         response_url=_text(payload, "response_url"),
+        text=_text(payload, "text") or "",
     )
+
+
+def home_opened(payload: Mapping[str, Any]) -> Call | None:
+    """The app's Home was opened; ``None`` where it was another tab. There is no channel: the place is
+    the person's own id (https://docs.slack.dev/reference/events/app_home_opened).
+    """
+    if _text(payload, "event", "tab") != "home":
+        return None
+    user = _required(payload, "event", "user")
+    return Call(user, _text(payload, "team_id"), channel=user)
 
 
 def press(payload: Mapping[str, Any]) -> Press:
@@ -145,9 +170,24 @@ def press(payload: Mapping[str, Any]) -> Press:
         trigger=call.trigger,
         response_url=call.response_url,
         thread=thread,
+        action=_required(payload, "actions", 0, "action_id"),
         value=_text(payload, "actions", 0, "value") or "",
         ephemeral=ephemeral,
     )
+
+
+def shortcut(payload: Mapping[str, Any]) -> Call:
+    """A shortcut: on a message it is of that message's thread; elsewhere there is no channel, and the
+    person's own id takes its place.
+
+    Raises:
+        NotFromSlack: when a message's shortcut says not where.
+    """
+    call = anything(payload)
+    if payload["type"] == "shortcut":
+        return replace(call, channel=call.user)
+    thread = _ts(payload, "message", "thread_ts") or _ts(payload, "message", "ts")
+    return replace(call, channel=_required(payload, "channel", "id"), thread=thread)
 
 
 def anything(payload: Mapping[str, Any]) -> Call:
@@ -161,6 +201,12 @@ def anything(payload: Mapping[str, Any]) -> Call:
         response_url=_text(payload, "response_url"),
         form=_text(payload, "view", "id") if in_modal else None,
     )
+
+
+def number(value: str) -> int | None:
+    """The id that a button carries, where it is one."""
+    is_one = value.isascii() and value.isdigit() and len(value) <= LONGEST_ID
+    return int(value) if is_one else None
 
 
 def team_of(payload: Mapping[str, Any]) -> str | None:

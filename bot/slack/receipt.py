@@ -7,23 +7,23 @@ the whole message, because it is all that a screen reader reads
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from slack_sdk.models.blocks import (
-    ActionsBlock,
-    ButtonElement,
-    PlainTextObject,
-)
 from slack_sdk.models.blocks.blocks import Block
 
+from bot.asking import Ask
 from bot.changes import Change, Origin, Outcome
 from bot.slack import words
-from bot.slack.mrkdwn import context, section
+from bot.slack.mrkdwn import buttons, context, section
 
 UNDO_ACTION_ID = "undo_change"
 TRY_AGAIN_ACTION_ID = "try_change_again"
+CHANGE_ACTION_ID = "change_again"
+REVIEW_ACTION_ID = "review_request"
+DECLINE_ACTION_ID = "decline_request"
+WITHDRAW_ACTION_ID = "withdraw_request"
 
 _UNSETTLED = (None, Outcome.UNSURE)
 
@@ -62,6 +62,19 @@ class Effect:
     unsettled: Change | None = None
 
 
+def story(change: Change, follow_up: Callable[[int], Change | None]) -> list[Change]:
+    """A change, what its button made, what that one's button made, and so on.
+
+    Args:
+        change: where it begins.
+        follow_up: what a change's button made, by that change's id.
+    """
+    told = [change]
+    while (made := follow_up(told[-1].id)) is not None:
+        told.append(made)
+    return told
+
+
 def effect(story: Sequence[Change]) -> Effect:
     """How the first change of a story stands now.
 
@@ -85,10 +98,11 @@ def effect(story: Sequence[Change]) -> Effect:
 
 def parent(story: Sequence[Change]) -> Message:
     """The message in the channel: who turned what on or off, and how that stands now."""
-    return _message([section(words.asked(story[0])), context(_state(story))])
+    return message([section(words.asked(story[0])), context(state(story))])
 
 
-def _state(story: Sequence[Change]) -> str:
+def state(story: Sequence[Change]) -> str:
+    """How the first change of a story stands now, in a sentence."""
     now = effect(story)
     again = now.by is not story[0]
     if now.undone:
@@ -100,7 +114,10 @@ def _state(story: Sequence[Change]) -> str:
 
 
 def result(
-    story: Sequence[Change], origin: Change | None = None, post_error: str | None = None
+    story: Sequence[Change],
+    origin: Change | None = None,
+    post_error: str | None = None,
+    ask: Ask | None = None,
 ) -> Message:
     """How a change ended.
 
@@ -109,6 +126,7 @@ def result(
             gone, and this says who used it.
         origin: the change that this one undoes or tries again.
         post_error: Slack's error code, where the result can't go to the channel.
+        ask: the request that it granted.
     """
     change, *follow_ups = story
     lines = words.result(change)
@@ -118,9 +136,11 @@ def result(
         lines.insert(start, words.follows(change, origin))
         if change.origin is Origin.UNDO and change.outcome is Outcome.APPLIED:
             lines += words.stays(origin, change)
-    elif post_error is not None or change.thread is not None:
+    elif post_error is not None or change.thread is not None or change.is_direct:
         # No parent message says it.
         lines.insert(start, words.asked(change))
+    if ask is not None:
+        lines.append(words.of_request(ask, change))
     remark = words.remark(change, used=bool(follow_ups))
     blocks: list[Block] = [section("\n".join(lines)), context(remark)]
     if post_error is not None:
@@ -129,9 +149,20 @@ def result(
         now = effect(follow_ups)
         used = words.used(follow_ups[0], now.by, stands=now.stands, was_undone=now.undone)
         blocks.append(context(used))
-    elif button := _button(change):
-        blocks.append(ActionsBlock(elements=[button]))
-    return _message(blocks)
+    # The value is the change's id and nothing else: what it means is looked up when it is pressed.
+    own = [] if follow_ups else _own_button(change)
+    blocks.append(buttons(str(change.id), *own, (words.CHANGE, CHANGE_ACTION_ID)))
+    return message(blocks)
+
+
+def request(ask: Ask) -> Message:
+    """Who asks for what, and how that stands; buttons while it is open."""
+    blocks: list[Block] = [section(words.request(ask)), context(words.request_state(ask))]
+    if ask.ending is None:
+        review = (words.REVIEW, REVIEW_ACTION_ID)
+        decline = (words.DECLINE, DECLINE_ACTION_ID)
+        blocks.append(buttons(str(ask.id), review, decline, (words.WITHDRAW, WITHDRAW_ACTION_ID)))
+    return message(blocks)
 
 
 def can_be_undone(change: Change) -> bool:
@@ -145,18 +176,14 @@ def can_be_tried_again(change: Change) -> bool:
     return ended_short and not change.is_of_another_key
 
 
-def _button(change: Change) -> ButtonElement | None:
-    # The value is the change's id and nothing else: what it means is looked up when it is pressed.
+def _own_button(change: Change) -> list[tuple[str, str]]:
     if can_be_undone(change):
-        text, action_id = words.UNDO, UNDO_ACTION_ID
-    elif can_be_tried_again(change):
-        text, action_id = words.TRY_AGAIN, TRY_AGAIN_ACTION_ID
-    else:
-        return None
-    return ButtonElement(text=PlainTextObject(text=text), action_id=action_id, value=str(change.id))
+        return [(words.UNDO, UNDO_ACTION_ID)]
+    return [(words.TRY_AGAIN, TRY_AGAIN_ACTION_ID)] if can_be_tried_again(change) else []
 
 
-def _message(blocks: list[Block]) -> Message:
+def message(blocks: Sequence[Block]) -> Message:
+    """These blocks, and in ``text`` all that they say."""
     as_dicts = tuple(block.to_dict() for block in blocks)
     return Message(text="\n".join(filter(None, map(_spoken, as_dicts))), blocks=as_dicts)
 

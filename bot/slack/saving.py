@@ -13,6 +13,7 @@ from slack_bolt import Ack
 from slack_sdk.models.views import View
 
 from bot.access import Decision, Reason
+from bot.asking import Ending
 from bot.changes import Conflict, Request, Unchanged
 from bot.errors import StoreUnavailable
 from bot.slack import form, payloads, words
@@ -90,7 +91,7 @@ class Saving:
         if decision.allowed:
             view = self._anew(submission)
         else:
-            view = form.answer(self.services.deny(call, decision, "form"))
+            view = self.services.refused(call, decision, "form", submission.account)
         self.services.fill(call, view, view_id=call.form or "")
 
     def _anew(self, submission: Submission) -> View:
@@ -110,17 +111,18 @@ class Saving:
             StoreUnavailable: when the database can't take it.
         """
         services, basis = self.services, submission.basis
-        call = Call(submission.user, submission.team, basis.channel)
+        call = Call(submission.user, submission.team, basis.channel, thread=basis.thread)
         changes = services.accounts[basis.account]
         recorded = changes.recorded_state(submission.request_key)
         decision_of = services.authorizer.deciding(call.user, call.team, at_a_save=at_a_save)
         report = changes.read()
         decision = decision_of()
         if not decision.allowed:
-            refusal = services.deny(call, decision, "submit")
+            own = submission.own_changes
+            refusal = services.refused(call, decision, "submit", basis.account, own)
             if decision.reason is Reason.NO_ANSWER:
                 raise SlackSilent
-            return form.answer(refusal)
+            return refusal
         if submission.account != basis.account:
             return self._anew(submission)
         if recorded.same_request is None and (gone := self._button_gone(basis)) is not None:
@@ -141,6 +143,11 @@ class Saving:
         """Why the button that proposed this form can't be used any more: it makes one change, and another
         proposal may have been saved before.
         """
+        if basis.request_id is not None:
+            ask = self.services.requests.request(basis.request_id)
+            # One that somebody else has granted comes back as any other conflict.
+            if ask is not None and ask.ending not in (None, Ending.GRANTED):
+                return words.request_state(ask)
         if basis.origin_change is None:
             return None
         origin = self.services.store.change(basis.origin_change)
@@ -170,6 +177,7 @@ def _request(
         based_on=basis.based_on,
         origin=basis.origin,
         origin_change=basis.origin_change,
+        request_id=basis.request_id,
         even_if_unchanged=even_if_unchanged,
         mailbox=mailbox,
     )

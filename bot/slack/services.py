@@ -20,13 +20,16 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.models.views import View
 
-from bot.access import Decision
+from bot.access import Decision, Reason
+from bot.asking import Ask, Requests
 from bot.changes import Change, Changes, Denial, Store
 from bot.errors import StoreUnavailable
-from bot.slack import form, words
+from bot.notifications import Flags
+from bot.slack import form, receipt, request_form, words
 from bot.slack.authorizer import UNREACHABLE, Authorizer
 from bot.slack.delivery import Deliverer
 from bot.slack.payloads import Call
+from bot.slack.receipt import Message
 from bot.slack.replies import Replies
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class Services:
     patient: WebClient
     replies: Replies
     deliverer: Deliverer
+    requests: Requests
     background: Executor
     calls: Executor
 
@@ -81,6 +85,19 @@ class Services:
             log.warning("the denial of %s is only in this log: the store is away", call.user)
         return words.refusal(decision.reason, decision.role, self.authorizer.roles)
 
+    def refused(
+        self, call: Call, decision: Decision, step: str, account: str, own: Mapping[str, bool] = {}
+    ) -> View:
+        """Put on record that somebody was told no; a form that says so, and asks an admin for their
+        own choices for this account, where a role is all that is missing.
+        """
+        text = self.deny(call, decision, step)
+        if decision.reason is not Reason.ROLE_NOT_ALLOWED:
+            return form.answer(text)
+        where, choices = call.channel or request_form.NOWHERE, Flags.of(own)
+        ask = Ask(account, "", call.user, where, call.thread, choices)
+        return request_form.build(ask, text, self.mailboxes)
+
     def fill(self, call: Call, view: View, **which: str) -> str | None:
         """Turn a form, by its ``view_id`` or ``external_id``, into this; what kept Slack from it."""
         # By its old name nobody finds it any more: what a person ticks in it is not overwritten.
@@ -105,6 +122,29 @@ class Services:
                 self.opening.views_open(trigger_id=call.trigger or "", view=form.answer(text))
             except (SlackApiError, *UNREACHABLE) as error:
                 log.warning("%s could not be answered: %s", call.user, error_code(error))
+
+    def reply(self, call: Call, message: Message) -> None:
+        """Show this person alone a message: where they are, or directly where Slack offers no way to
+        answer there.
+        """
+        if call.response_url is not None:
+            self.replies.reply(call, message)
+            return
+        try:
+            self.patient.chat_postMessage(channel=call.user, **message.as_arguments())
+        except (SlackApiError, *UNREACHABLE) as error:
+            log.warning("%s could not be answered: %s", call.user, error_code(error))
+
+    def line(self, change: Change) -> str:
+        """A change as a list of them has it: how it stands now, and where that is told."""
+        thread = None
+        # Direct messages lead others nowhere.
+        if self.authorizer.workspace_url and change.parent_ts and change.channel[0] in "CG":
+            # https://docs.slack.dev/reference/methods/chat.getPermalink gives the same.
+            ts = change.parent_ts.replace(".", "")
+            thread = f"{self.authorizer.workspace_url}archives/{change.channel}/p{ts}"
+        state = receipt.state(receipt.story(change, self.store.follow_up))
+        return words.on_record(change, state, self.mailboxes.get(change.account, ""), thread)
 
     def carry_on(self, change: Change, response_url: str | None) -> None:
         """Have a recorded change sent and delivered, side by side."""

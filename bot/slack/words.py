@@ -18,8 +18,9 @@ import datetime as dt
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 
-from bot.access import Reason, Role
-from bot.changes import Change, CurrentState, Origin, Outcome
+from bot.access import Decision, Reason, Role
+from bot.asking import Ask, Ending
+from bot.changes import Change, CurrentState, Denial, Origin, Outcome
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
 from bot.notifications import NOTIFICATIONS, Flags, Notification, Phase
 from bot.slack.authorizer import TOKEN_NOT_ACCEPTED
@@ -30,6 +31,8 @@ CANCEL = "Cancel"
 CLOSE = "Close"
 UNDO = "Undo"
 TRY_AGAIN = "Try again"
+CHANGE = "Change"
+OLDER = "Older"
 OPEN_FORM = "Open the form"
 ASK_AGAIN = "Ask Kayran again"
 SEND_ANYWAY = "Send anyway"
@@ -128,14 +131,6 @@ def _number(change: Change) -> str:
 # The command, and who may
 
 
-def usage() -> str:
-    """The answer to ``/kayran-notify help``."""
-    return (
-        "`/kayran-notify` opens a form with Kayran's nine e-mail notifications. "
-        "Tick those you want, save, and read the result in the thread."
-    )
-
-
 def loading() -> str:
     """The form, at once."""
     return "Asking Slack who you are and Kayran what is set …"
@@ -148,7 +143,7 @@ def refusal(reason: Reason, role: Role | None, roles: Iterable[Role]) -> str:
             "Slack didn't say who you are, so nothing was done. Try again in a moment. "
             "If it happens again, ask whoever runs the bot: its log says why."
         )
-    who = _plural({_ROLES[r] for r in roles})
+    who = _plural(roles)
     you = {
         Reason.OTHER_TEAM: "Your account is from another workspace.",
         Reason.OTHER_TEAM_OF_ORGANISATION: (
@@ -162,11 +157,12 @@ def refusal(reason: Reason, role: Role | None, roles: Iterable[Role]) -> str:
     return f"Only workspace {who} can change these. {you} Ask one of them."
 
 
-def _plural(roles: set[str]) -> str:
+def _plural(roles: Iterable[Role]) -> str:
     """The roles that may; whoever is the primary owner is an owner."""
-    if "owner" in roles:
-        roles.discard("primary owner")
-    return listing(f"{role}s" for role in sorted(roles))
+    names = {_ROLES[role] for role in roles}
+    if "owner" in names:
+        names.discard("primary owner")
+    return listing(f"{name}s" for name in sorted(names))
 
 
 def _with_article(role: Role) -> str:
@@ -249,6 +245,88 @@ def unknown_command(command: str) -> str:
     return f"This bot doesn't know {quoted(command, 40)}. Its command is `/kayran-notify`."
 
 
+# Words after the command
+
+
+def usage(roles: Iterable[Role], *, several: bool) -> str:
+    """The answer to ``help``.
+
+    Args:
+        roles: the roles that may.
+        several: whether there is more than one mailbox.
+    """
+    names = ", ".join(f"`{label.lower()}`" for label in LABELS.values())
+    first = " With several mailboxes, one's name comes first; else `default` is meant."
+    return f"""\
+Workspace {_plural(roles)} can choose which of nine events Kayran sends an e-mail about. Everybody else: ask one of them.
+• `/kayran-notify` opens the form. Tick, save, and read the result in the thread.
+• `on completed aborted`, `off queue`, `only stop aborted`, `all` or `none` after it open the form with that proposed.
+• `status` says what is on, `history` who changed what. Only you see the answer.
+• The names are {names}, and `all`.{first if several else ""}
+In a thread, use the shortcut “Change Kayran e-mails” on a message. For anything else, ask whoever runs the bot."""
+
+
+def not_understood(unknown: str, nearest: str | None) -> str:
+    """After a word that the command doesn't know, or one that needs another."""
+    hint = f" The nearest that can is `{nearest}`." if nearest else ""
+    return f"`{quoted(unknown, 40)}` can't be read.{hint} `/kayran-notify help` says what can."
+
+
+def proposed(now: Flags, choices: Mapping[str, bool]) -> str:
+    """Above a form with something proposed."""
+    new = {p: value for p, value in choices.items() if now[p] is not value}
+    was = {True: "on", False: "off", None: "not known"}
+    steps = [f"*{LABELS[p]}* {was[now[p]]} → {on_off(value)}" for p, value in new.items()]
+    return f"Proposed: {', '.join(steps) or 'nothing that is not so already'}."
+
+
+def status(current: CurrentState, mailbox: str) -> list[str]:
+    """What is set, and where that comes from.
+
+    Args:
+        current: what is true now.
+        mailbox: what the mailbox is called, where there are several.
+    """
+    whose = whose_mailbox(current.report.mailbox)
+    nine = [
+        f"{heading}: {_plain_labels(group) or 'none'}."
+        for heading, value in (("On", True), ("Off", False), ("Not known", None))
+        if (group := [p for p, v in current.flags if v is value]) or value is not None
+    ]
+    lines = [f"*{mailbox}*: {whose}" if mailbox else whose, "\n".join(nine)]
+    lines.append(" ".join(sources(current)))
+    differing = current.reported.contradicting(current.recorded.knows())
+    if now := {p: bool(current.reported[p]) for p in differing}:
+        lines.append(f"Changed outside Slack since the last change made here: {_turned(now)}.")
+    return lines
+
+
+def nothing_on_record() -> str:
+    """In place of a history."""
+    return "Nothing is on record yet."
+
+
+def on_record(change: Change, state: str, mailbox: str, thread: str | None) -> str:
+    """A change in the history.
+
+    Args:
+        change: which.
+        state: how it stands now.
+        mailbox: what its mailbox is called, where there are several.
+        thread: the address of its thread, where it has one.
+    """
+    which = _number(change) + (f" of *{mailbox}*" if mailbox else "")
+    link = f" <{thread}|Thread>" if thread else ""
+    return f"{moment(change.asked_at)}, {which}: {asked(change)} {state}{link}"
+
+
+def denied(denial: Denial) -> str:
+    """A denial in the history."""
+    who = person(denial.user) if denial.user else "Somebody"
+    why = f"{denial.reason}, {denial.role}" if denial.role else denial.reason
+    return f"{moment(denial.asked_at)}: {who} was told no ({why})."
+
+
 # The form
 
 
@@ -323,7 +401,7 @@ def choose_one() -> str:
 
 def what_saving_does(channel: str, *, in_thread: bool) -> str:
     """Below the form."""
-    where = "you alone" if channel.startswith("D") else f"<#{channel}>"
+    where = f"<#{channel}>" if channel.startswith(("C", "G")) else "you alone"
     return f"Save sets all nine. The result goes to {'the thread' if in_thread else where}."
 
 
@@ -337,7 +415,7 @@ def came_back() -> str:
 
 def changed_meanwhile(change: Change) -> str:
     """Somebody else's change, for a form that came back."""
-    if change.outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.SUPERSEDED):
+    if change.came_to_nothing:
         how = " It didn't take effect."
     elif change.outcome is Outcome.UNSURE:
         how = " Whether it took effect isn't certain."
@@ -378,6 +456,85 @@ def sent_anyway() -> str:
     return "All nine are being sent again. The result comes in a thread."
 
 
+# Requests
+
+ASK_TITLE = "Ask an admin"
+ASK = "Ask"
+REVIEW = "Review"
+DECLINE = "Decline"
+WITHDRAW = "Withdraw"
+ASK_LABELS = {
+    "on": "Turn on",
+    "off": "Turn off",
+    "why": "Why",
+    "notify": "Whom to tell",
+    "mailbox": "Mailbox",
+    "channel": "Channel to ask in",
+    "remark": "A line to whoever asked",
+}
+CHOOSE_SOMETHING = "Choose what to turn on or off."
+ONE_MOMENT = "One moment …"
+TOO_MANY_REQUESTS = (
+    "Not asked: you have three open requests. Withdraw one first, or wait for an answer."
+)
+
+
+def on_and_off(parameters: Collection[str]) -> str:
+    """Under an ask form in which something was chosen in both; empty where nothing was."""
+    return f"Not both on and off: {_plain_labels(sorted(parameters))}." if parameters else ""
+
+
+def cannot_post(ask: Ask) -> str:
+    """Above an ask form that comes back."""
+    return f"*Not asked yet:* Slack didn't take it in <#{ask.channel}>. Choose another channel."
+
+
+def was_asked(ask: Ask) -> str:
+    """To whoever asked."""
+    return f"Your request goes to <#{ask.channel}>. You are mentioned there once it is decided."
+
+
+def request(ask: Ask) -> str:
+    """Who asks for what, why, and whom it concerns."""
+    where = f" for the mailbox *{quoted(ask.mailbox)}*" if ask.mailbox else ""
+    why = f"\n“{quoted(ask.why)}”" if ask.why else ""
+    notified = f"\nFor {person(ask.notify)}." if ask.notify else ""
+    return f"{person(ask.user)} asks to turn {_turned(ask.choices)}{where}.{why}{notified}"
+
+
+def request_state(ask: Ask) -> str:
+    """How a request stands."""
+    by = person(ask.decided_by or ask.user)
+    return {
+        None: f"Open until {moment(ask.expires_at)}.",
+        Ending.GRANTED: f"✅ Granted by {by}. The thread says what came of it.",
+        Ending.ALREADY_SO: f"✅ It was set like that already when {by} looked.",
+        Ending.DECLINED: f"❌ Declined by {by}.",
+        Ending.WITHDRAWN: f"Withdrawn by {by}.",
+        Ending.EXPIRED: "Expired: nobody decided on it within seven days.",
+        Ending.NOT_POSTED: f"Not asked: Slack didn't take it in <#{ask.channel}>.",
+    }[ask.ending]
+
+
+def request_news(ask: Ask) -> str:
+    """In a request's thread, to whoever asked: it has ended without a change."""
+    remark = f" “{quoted(ask.remark)}”" if ask.remark else ""
+    return f"{person(ask.user)} {request_state(ask)}{remark}"
+
+
+def not_yours(ask: Ask) -> str:
+    """To somebody else who pressed Withdraw."""
+    return f"Nothing was done: only {person(ask.user)} can withdraw this."
+
+
+def of_request(ask: Ask, change: Change) -> str:
+    """In the result of a change that granted a request: whose, and what is not as asked."""
+    otherwise = "" if change.came_to_nothing else _turned(ask.not_as_asked(change))
+    more = f" Otherwise than asked: {otherwise}." if otherwise else ""
+    stays = " The request stays open." if change.came_to_nothing else ""
+    return f"{person(ask.user)} asked for this.{more}{stays}"
+
+
 # The thread
 
 
@@ -393,7 +550,8 @@ def asked(change: Change) -> str:
     if chosen:
         clauses.append(f"{put} {_turned(chosen)} (not known before)")
     what = listing(clauses) or f"{send} all nine again as they were"
-    return f"{person(change.user)} {what}."
+    mailbox = f" for *{change.mailbox}*" if change.mailbox else ""
+    return f"{person(change.user)} {what}{mailbox}."
 
 
 def applied(change: Change) -> str:
@@ -543,7 +701,8 @@ def remark(change: Change, *, used: bool) -> str:
     more = "" if used else _what_to_do(change)
     if change.outcome is Outcome.APPLIED:
         more = "" if change.contradicted else _the_rest(change)
-    return f"Change {change.number} by {person(change.user)}. {more}".strip()
+    of = f" of *{change.mailbox}*" if change.mailbox else ""
+    return f"Change {change.number}{of} by {person(change.user)}. {more}".strip()
 
 
 def _the_rest(change: Change) -> str:
@@ -618,3 +777,22 @@ _COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 
 def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
+
+
+# App Home
+
+
+def last_changes() -> str:
+    """Above the last changes."""
+    return "*Last changes:*"
+
+
+def home_for_others(decision: Decision, roles: Iterable[Role]) -> list[str]:
+    """The Home of whoever may not: what the bot does, who may, how to ask."""
+    lines = [
+        "This bot turns Kayran's nine e-mail notifications about scans on and off.",
+        refusal(decision.reason, decision.role, roles),
+    ]
+    if decision.reason is Reason.ROLE_NOT_ALLOWED:
+        lines.append("To ask for a change, run `/kayran-notify` in a channel.")
+    return lines

@@ -1,7 +1,7 @@
 """What was asked, decided and done, in SQLite or PostgreSQL.
 
-``changes`` keeps the story of each change, ``outbox`` what of it is to be reported in Slack, and
-``history`` reads it all back. Beneath them are ``rows``, what a row of it means; ``database``, the
+``changes`` keeps the story of each change, ``outbox`` what of it is to be reported in Slack,
+``requests`` what others asked for, and ``history`` reads it all back. Beneath them are ``rows``, what a row of it means; ``database``, the
 connections; ``tables``, what is where; and ``migrations``, which brings an older schema up.
 """
 
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from bot.store.changes import ChangeStore
 from bot.store.database import Database
 from bot.store.outbox import Outbox
+from bot.store.requests import RequestStore
 
-__all__ = ["ChangeStore", "Database", "Leases", "Outbox"]
+__all__ = ["ChangeStore", "Database", "Leases", "Outbox", "RequestStore"]
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.asking import Ending
 from bot.changes import Accepted, Change, Claim, Denial, Outcome, RecordedState, Request, Result
 from bot.notifications import Flags
-from bot.store.rows import Leasing, find, find_first, update_change
+from bot.store import requests
+from bot.store.rows import Leasing, find, find_first, to_change, to_denial, update_change
 from bot.store.tables import accounts, changes, denials
 
 SINCE_AT_MOST = 5
@@ -59,6 +61,13 @@ class ChangeStore(Leasing):
             )
         return latest[::-1]
 
+    def last_changes(self, account: str, at_most: int) -> Sequence[Change]:
+        """The latest changes, however they ended; newest first."""
+        newest_first = changes.c.number.desc()
+        this = changes.c.account == account
+        with self._database.reading() as connection:
+            return find(connection, this, order_by=newest_first, limit=at_most)
+
     def open_accounts(self) -> Sequence[str]:
         """The accounts that have a change on record and not closed."""
         query = sa.select(changes.c.account).where(changes.c.outcome.is_(None)).distinct()
@@ -80,12 +89,16 @@ class ChangeStore(Leasing):
                 return Accepted(same, again=True)
             if RecordedState(_newest(connection, account)).version != expected.version:
                 return None
+            now, asked, by = self._database.now(connection), request.request_id, request.user
+            if asked and not requests.end(connection, asked, Ending.GRANTED, now, decided_by=by):
+                # Somebody was faster by a moment: it is a change all the same, and nobody's request.
+                asked = None
             connection.execute(
                 changes.insert().values(
                     account=account,
                     number=number,
                     request_key=request.request_key,
-                    asked_at=self._database.now(connection),
+                    asked_at=now,
                     team_id=request.team,
                     user_id=request.user,
                     role=request.role,
@@ -93,6 +106,8 @@ class ChangeStore(Leasing):
                     thread_ts=request.thread,
                     origin=request.origin.value,
                     origin_change=request.origin_change,
+                    mailbox=request.mailbox,
+                    request_id=asked,
                     before=before.encode(),
                     wanted=request.wanted.as_flags().encode(),
                     deliver_at=0,
@@ -156,6 +171,26 @@ class ChangeStore(Leasing):
                 )
             )
 
+    def latest(
+        self, at_most: int, account: str = "", older_than: tuple[str, int] | None = None
+    ) -> Sequence[Change | Denial]:
+        """The latest changes, of one account or all, and denials; newest first."""
+        tables = {"change": changes, "denial": denials}
+        found: list[Change | Denial] = []
+        with self._database.reading() as connection:
+            for kind, table in tables.items():
+                place = sa.tuple_(table.c.asked_at, table.c.id)
+                query = sa.select(table).order_by(table.c.asked_at.desc(), table.c.id.desc())
+                if account and kind == "change":
+                    query = query.where(table.c.account == account)
+                if older_than is not None:
+                    its = tables[older_than[0]].c
+                    at = sa.select(its.asked_at).where(its.id == older_than[1]).scalar_subquery()
+                    query = query.where(place < sa.tuple_(at, sa.literal(older_than[1])))
+                read = to_change if kind == "change" else to_denial
+                found += map(read, connection.execute(query.limit(at_most)).mappings())
+        return sorted(found, key=lambda each: (each.asked_at, each.id), reverse=True)[:at_most]
+
 
 def _lock_account(connection: sa.Connection, account: str) -> int:
     """Lock the account's row until the transaction ends; the last number given out."""
@@ -176,7 +211,9 @@ def _close_change(
 ) -> None:
     # A pause that delivery is in goes on: Slack may have asked for it.
     due = sa.func.coalesce(changes.c.deliver_at, 0)
-    update_change(connection, change_id, closed_at=now, deliver_at=due, **ended)
+    change = update_change(connection, change_id, closed_at=now, deliver_at=due, **ended)
+    if change.request_id and change.came_to_nothing:
+        requests.reopen(connection, change.request_id)
 
 
 def _newest(connection: sa.Connection, account: str) -> Change | None:

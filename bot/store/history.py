@@ -9,13 +9,13 @@ import sqlalchemy as sa
 
 from bot.errors import StoreUnusable
 from bot.store import database, migrations
-from bot.store.tables import changes, denials
+from bot.store.tables import changes, denials, requests
 
 
 def read_history(
     database_url: str, since: float = 0.0, limit: int | None = None
 ) -> list[dict[str, Any]]:
-    """The rows of ``changes`` and ``denials``, in the order they were asked.
+    """The rows of ``changes``, ``denials`` and ``requests``, in the order they were asked.
 
     Args:
         database_url: an SQLAlchemy URL.
@@ -23,7 +23,8 @@ def read_history(
         limit: only the latest so many.
 
     Returns:
-        For each its columns, and ``kind``: ``change`` or ``denial``.
+        For each its columns, and ``kind``: ``change``, ``denial`` or ``request``; a request's ``number`` is
+        its id.
 
     Raises:
         StoreUnusable: when there is no such file, its schema is not this release's, or the database
@@ -60,8 +61,11 @@ def _rows(connection: sa.Connection, since: float, limit: int | None) -> list[di
             "The database is empty, or of an older release. Start the bot once, then try again."
         )
     rows: list[dict[str, Any]] = []
-    for table, kind in ((changes, "change"), (denials, "denial")):
+    for table, kind in ((changes, "change"), (denials, "denial"), (requests, "request")):
         query = sa.select(table).where(table.c.asked_at >= since)
         latest = query.order_by(table.c.asked_at.desc(), table.c.id.desc()).limit(limit)
         rows += ({"kind": kind, **row} for row in connection.execute(latest).mappings())
+    for row in rows:
+        if row["kind"] == "request":
+            row["number"] = row["id"]
     return sorted(rows, key=lambda row: (row["asked_at"], row["id"]))[-(limit or len(rows)) :]

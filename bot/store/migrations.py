@@ -28,6 +28,8 @@ STEPS = {
         "ALTER TABLE changes RENAME COLUMN tell_tries TO delivery_tries",
         "ALTER TABLE changes RENAME COLUMN told_at TO delivered_at",
         "UPDATE changes SET reply_url = NULL",
+        "ALTER TABLE changes ADD COLUMN mailbox VARCHAR(32) NOT NULL DEFAULT ''",
+        "ALTER TABLE changes ADD COLUMN request_id INTEGER",
     ),
 }
 """What brings a database from the version before to each of these."""

@@ -1,4 +1,4 @@
-"""What a row of ``changes`` means, and how rows are found and changed: for ``changes`` and ``outbox``."""
+"""What a row of ``changes`` or ``requests`` means, and how rows are found and changed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.changes import Change, Origin, Outcome
+from bot.asking import Ask, Ending
+from bot.changes import Change, Denial, Origin, Outcome
 from bot.notifications import Flags
 from bot.store.database import Database
-from bot.store.tables import changes
+from bot.store.tables import changes, requests
 
 
 class Leasing:
-    """What both halves of the store are: each method is one transaction.
+    """What each part of the store is: each method is one transaction.
 
     Args:
         database: where it is kept.
@@ -36,6 +37,11 @@ class Leasing:
         with self._database.reading() as connection:
             return find_first(connection, changes.c.origin_change == change_id)
 
+    def request(self, request_id: int) -> Ask | None:
+        """A request of somebody who may not."""
+        with self._database.reading() as connection:
+            return next(iter(find_requests(connection, requests.c.id == request_id)), None)
+
     def _is_free(self, until: sa.ColumnElement[float], now: float) -> sa.ColumnElement[bool]:
         """Whether nobody has a lease that ends at ``until``.
 
@@ -52,12 +58,18 @@ def find(
 ) -> list[Change]:
     """The changes that fit."""
     query = sa.select(changes).where(*which).order_by(order_by).limit(limit)
-    return [_to_change(row) for row in connection.execute(query).mappings()]
+    return [to_change(row) for row in connection.execute(query).mappings()]
 
 
 def find_first(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> Change | None:
     """The first change that fits."""
     return next(iter(find(connection, *which, limit=1)), None)
+
+
+def find_requests(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[Ask]:
+    """The requests that fit, oldest first."""
+    query = sa.select(requests).where(*which).order_by(requests.c.id)
+    return [_to_ask(row) for row in connection.execute(query).mappings()]
 
 
 def update_change(connection: sa.Connection, change_id: int, **values: Any) -> Change:
@@ -67,7 +79,8 @@ def update_change(connection: sa.Connection, change_id: int, **values: Any) -> C
     return find(connection, this)[0]
 
 
-def _to_change(row: Mapping[Any, Any]) -> Change:
+def to_change(row: Mapping[Any, Any]) -> Change:
+    """A row of ``changes``."""
     same = {field.name: row[field.name] for field in fields(Change) if field.name in row}
     converted = {
         "team": row["team_id"],
@@ -81,3 +94,15 @@ def _to_change(row: Mapping[Any, Any]) -> Change:
         "found": Flags.decode(row["found"]) if row["found"] else Flags.unknown(),
     }
     return Change(**{**same, **converted})
+
+
+def to_denial(row: Mapping[Any, Any]) -> Denial:
+    """A row of ``denials``."""
+    columns = ("team_id", "user_id", "role", "reason", "step", "channel_id", "id", "asked_at")
+    return Denial(*(row[column] for column in columns))
+
+
+def _to_ask(row: Mapping[Any, Any]) -> Ask:
+    values = {field.name: row[requests.c[field.name]] for field in fields(Ask)}
+    values["wanted"] = Flags.decode(values["wanted"])
+    return Ask(**values | {"ending": Ending(values["ending"]) if values["ending"] else None})

@@ -4,10 +4,11 @@
   come from it. It also holds the lease of the process that is calling Kayran for the account.
 - ``changes`` has one row for each accepted change, with the lease of the process that is delivering
   its messages to Slack.
+- ``requests`` has one row for each time somebody who may not asked for a change.
 - ``denials`` has one row for each time somebody was told no.
 - ``heartbeat`` has one row, written to see whether the database takes anything.
 
-Rows of the first three are only ever added to: no fact is overwritten, none deleted, and no secret is
+Rows of the first four are only ever added to: no fact is overwritten, none deleted, and no secret is
 kept. Times are seconds since 1970, UTC.
 """
 
@@ -41,6 +42,7 @@ changes = sa.Table(
     sa.Column("thread_ts", sa.String(32)),
     sa.Column("origin", sa.String(16), nullable=False),
     sa.Column("origin_change", _Id, sa.ForeignKey("changes.id")),
+    sa.Column("request_id", sa.Integer),
     sa.Column("before", sa.String(9), nullable=False),
     sa.Column("wanted", sa.String(9), nullable=False),
     sa.Column("tries", sa.Integer, nullable=False, default=0),
@@ -58,7 +60,28 @@ changes = sa.Table(
     sa.Column("deliver_at", sa.Double),
     sa.Column("delivery_lease_until", sa.Double),
     sa.Column("delivery_tries", sa.Integer, nullable=False, default=0),
+    sa.Column("mailbox", sa.String(32), nullable=False, server_default=""),
     sa.UniqueConstraint("account", "number", name="changes_account_number"),
+)
+
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("asked_at", sa.Double, nullable=False),
+    sa.Column("user_id", sa.String(64), nullable=False, key="user"),
+    sa.Column("channel_id", sa.String(64), nullable=False, key="channel"),
+    sa.Column("thread_ts", sa.String(32), key="thread"),
+    sa.Column("account", sa.String(64), nullable=False),
+    sa.Column("mailbox", sa.String(64), nullable=False),
+    sa.Column("wanted", sa.String(9), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("notify", sa.String(64)),
+    sa.Column("message_ts", sa.String(32)),
+    sa.Column("outcome", sa.String(16), key="ending"),
+    sa.Column("closed_at", sa.Double),
+    sa.Column("decided_by", sa.String(64)),
+    sa.Column("remark", sa.Text, nullable=False),
 )
 
 denials = sa.Table(
@@ -87,6 +110,7 @@ INDEXES = (
     "changes_open ON changes (account, number) WHERE outcome IS NULL",
     "changes_due ON changes (deliver_at) WHERE deliver_at IS NOT NULL",
     "ix_denials_asked_at ON denials (asked_at)",
+    "requests_open ON requests (asked_at) WHERE outcome IS NULL",
 )
 """What follows ``CREATE INDEX``. As SQLAlchemy's own, the partial ones would load PostgreSQL's dialect in
 bots that use SQLite."""

@@ -65,7 +65,8 @@ class Sandbox:
             for view in re.findall(r'<dialog id="(\w+)"', self.region("modal", user)):
                 self.do("close", user, view=view)
         for name in PARAMETERS:
-            self.do("flag", name=name)
+            for mailbox in ("default", "dev"):
+                self.do("flag", name=name, mailbox=mailbox)
         self.do("start")
         deadline = time.monotonic() + PATIENCE
         while "state up" not in self.region("bot"):
@@ -197,9 +198,10 @@ class Person:
         """The groups of radio buttons in which nothing is chosen."""
         return self.form.locator("fieldset:has([type=radio]):not(:has(:checked))")
 
-    def flag(self, label: str) -> Locator:
+    def flag(self, label: str, mailbox: str = "default") -> Locator:
         """One of the nine as Kayran holds them, in its panel."""
-        return self.page.get_by_role("switch", name=label, exact=True)
+        nine = self.page.get_by_role("group", name=f"{mailbox}:")
+        return nine.get_by_role("switch", name=label, exact=True)
 
     def wire(self, words: str) -> Locator:
         """The newest request of those with these words."""

@@ -1,11 +1,14 @@
 """The README's pictures, taken from the sandbox: ``python -m tests.browser.pictures``.
 
+On Debian it wants chromium, fonts-dejavu and fonts-noto-color-emoji.
+
 Two people at it: the owner has set what the team wants to hear of, and an admin changes three of
 the nine. So everything in the pictures has been told by Kayran or set from here, as on any day.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
 import tempfile
@@ -18,6 +21,8 @@ from tests.browser.person import PATIENCE, ROOT, Person, Sandbox, chromium, sand
 from tests.conftest import CHROMIUM_NAMES
 
 PICTURES = ROOT / ".github" / "pictures"
+FINGERPRINT = PICTURES / "fingerprint"
+"""Of what the pictures show, as it was when they were taken."""
 
 HIGH: ViewportSize = {"width": 1280, "height": 960}
 """A window that shows all of the form."""
@@ -45,7 +50,14 @@ def main() -> int:
         browser = chromium(playwright, path)
         take(browser, sandbox)
         browser.close()
+    FINGERPRINT.write_text(f"{fingerprint()}\n")
     return 0
+
+
+def fingerprint() -> str:
+    """Of the words and the page, as they are today."""
+    shown = [ROOT / "bot/slack/words.py", *sorted((ROOT / "bot/sandbox/page").iterdir())]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in shown)).hexdigest()
 
 
 def take(browser: Browser, sandbox: Sandbox) -> None:

@@ -49,7 +49,7 @@ def test_undo(sandbox: Sandbox, visit: Visit) -> None:
         expect(person.flag("Stop")).not_to_be_checked()
         expect(person.replies.nth(0)).to_contain_text("↩️ Undone by @Ben Okafor")
     expect(result).to_contain_text("Undone by @Ben Okafor")
-    expect(result.get_by_role("button")).to_have_count(0)
+    expect(result.get_by_role("button", name="Undo")).to_have_count(0)
 
 
 def test_kayran_in_trouble(sandbox: Sandbox, visit: Visit) -> None:

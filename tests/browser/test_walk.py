@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from bot.notifications import PARAMETERS
-from bot.sandbox.cast import ADMIN, ANNOUNCEMENTS, BOARD, MEMBER
+from bot.sandbox.cast import ADMIN, ANNOUNCEMENTS, BOARD, GUEST, MEMBER
 from tests.browser.conftest import Visit
 from tests.browser.person import Sandbox, end, sandbox_running
 
@@ -182,7 +182,7 @@ def test_what_one_types(sandbox: Sandbox, visit: Visit) -> None:
     """
     admin = visit(sandbox)
     admin.say("/kayran-notify help")
-    expect(admin.private_words.last).to_contain_text("opens a form with Kayran's nine")
+    expect(admin.private_words.last).to_contain_text("/kayran-notify opens the form.")
     admin.say("/lunch")
     expect(admin.private_words.last).to_contain_text("Only visible to you")
     expect(admin.private_words.last).to_contain_text("/lunch is not a valid command")
@@ -280,11 +280,11 @@ def test_what_is_not_known(tmp_path: Path, visit: Visit) -> None:
 
 def test_who_may_not(sandbox: Sandbox, visit: Visit) -> None:
     """They are told why, and see nothing of Kayran's."""
-    person = visit(sandbox, MEMBER)
+    person = visit(sandbox, GUEST)
     person.say("/kayran-notify")
 
     expect(person.form).to_contain_text("Only workspace admins and owners can change these.")
-    expect(person.form).to_contain_text("You're a member.")
+    expect(person.form).to_contain_text("You're a guest.")
     expect(person.form.get_by_role("checkbox")).to_have_count(0)
     expect(person.form).not_to_contain_text("example.com")
     expect(person.save_button).to_be_hidden()

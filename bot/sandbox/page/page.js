@@ -130,6 +130,7 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const { target: form, submitter } = event;
   if (submitter?.ariaDisabled === "true") return;
+  form.closest("details.menu")?.removeAttribute("open");
   if (form.id === "view") submitter.ariaDisabled = "true"; // Until the sandbox says how it is.
   if (!form.matches(".composer")) return void send(form, form.getAttribute("action"), submitter);
   const typed = at("composer").value;
@@ -151,6 +152,7 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     navigate(link.getAttribute("href"), link.dataset.go);
   }
+  for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = menu.contains(event.target);
   if (event.target.closest("#notice button")) {
     at("notice").hidden = true;
     at("composer").focus();
@@ -161,6 +163,7 @@ document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   // Enter on a checkbox would submit the form, which nobody expects of it.
   if (key === "Enter" && target.matches("dialog input[type=checkbox], dialog input[type=radio]")) event.preventDefault();
+  if (key === "Escape") target.closest("details.menu")?.removeAttribute("open");
   const pane = document.querySelector("dialog") ?? at("thread");
   if (key === "Escape" && (pane.contains(target) || target === document.body)) pane.querySelector("[data-escape]")?.click();
 });

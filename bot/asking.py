@@ -1,0 +1,112 @@
+"""A request by somebody who may not: to turn some of the nine on or off, decided by somebody who may.
+
+Values and rules only; ``Requests`` is what is needed of the store. A request changes nothing: whoever
+grants it saves a change of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from bot.changes import Change, CurrentState
+from bot.notifications import Flags
+
+GOOD_FOR_SECONDS = 7 * 24 * 3600.0
+OPEN_AT_MOST = 3
+"""Requests of one person that are open at a time."""
+TEXT_AT_MOST = 300
+"""Characters of what people write about a request."""
+
+
+class Ending(Enum):
+    """How a request ended; the values are what the record keeps."""
+
+    GRANTED = "granted"
+    """Reviewed and saved, all of it or a part. Where the change comes to nothing it is open again."""
+    ALREADY_SO = "already so"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    NOT_POSTED = "not posted"
+    """Slack did not take the message, so nobody saw it."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request. Times are seconds since 1970, UTC.
+
+    Attributes:
+        account: the Kayran account's name in the store.
+        mailbox: what people call that account, where the bot has more than one.
+        channel: the id of the channel it is posted in.
+        thread: the ``ts`` of the thread's parent, where it was asked in a thread.
+        wanted: what is to be turned on or off; the rest is not known.
+        why: foreign text.
+        notify: the id of the Slack user who is mentioned.
+        id: 0 until it is on record.
+        message_ts: the message with its buttons, once posted.
+        decided_by: the id of the Slack user who ended it.
+        remark: what they had to say. Foreign text.
+    """
+
+    account: str
+    mailbox: str
+    user: str
+    channel: str
+    thread: str | None
+    wanted: Flags
+    why: str = ""
+    notify: str | None = None
+    id: int = 0
+    asked_at: float = 0.0
+    message_ts: str | None = None
+    ending: Ending | None = None
+    decided_by: str | None = None
+    remark: str = ""
+
+    @property
+    def expires_at(self) -> float:
+        """Until when it can be granted."""
+        return self.asked_at + GOOD_FOR_SECONDS
+
+    @property
+    def choices(self) -> dict[str, bool]:
+        """What is to be turned on (true) or off (false)."""
+        return {p: value for p, value in self.wanted if value is not None}
+
+    def is_met_by(self, current: CurrentState) -> bool:
+        """Whether all of it is so already, for certain: Kayran has answered, and nothing is on its way."""
+        certain = current.report.trouble is None and not current.recorded.underway
+        return certain and all(current.flags[p] is value for p, value in self.choices.items())
+
+    def not_as_asked(self, change: Change) -> dict[str, bool]:
+        """What this change sets otherwise than was asked for, or without having been asked."""
+        asked = self.wanted.over(change.before)
+        return {p: value for p, value in change.wanted if value is not asked[p]}
+
+
+class Requests(Protocol):
+    """What asking needs of the store. Every method raises ``StoreUnavailable``."""
+
+    def ask(self, ask: Ask) -> Ask | None:
+        """Record a request; ``None`` where this person has as many open ones as they may."""
+
+    def request(self, request_id: int) -> Ask | None:
+        """One request."""
+
+    def open_requests(self) -> Sequence[Ask]:
+        """Those that have not ended, oldest first."""
+
+    def posted(self, request_id: int, message_ts: str) -> None:
+        """Put on record where its message stands."""
+
+    def end(
+        self, request_id: int, ending: Ending, by: str | None = None, remark: str = ""
+    ) -> Ask | None:
+        """End a request; ``None`` where it has ended already."""
+
+    def overdue(self) -> Sequence[Ask]:
+        """Those whose time is over and that are not on record as expired."""

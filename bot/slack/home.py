@@ -1,0 +1,139 @@
+"""App Home: whose mailbox, the nine as they stand, the last changes, and a way to the form.
+
+Who may is decided afresh each time it is opened, and again each time it is brought up to date after
+a change, for those who opened it at this process. Opening it is no request for anything: a no is
+shown, and not put on record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from slack_bolt import Ack
+from slack_sdk.errors import SlackApiError
+from slack_sdk.models.blocks import ButtonElement, DividerBlock, PlainTextObject
+from slack_sdk.models.blocks.blocks import Block
+from slack_sdk.models.views import View
+
+from bot.access import Decision
+from bot.changes import Changes
+from bot.errors import StoreUnavailable
+from bot.slack import payloads, words
+from bot.slack.authorizer import UNREACHABLE
+from bot.slack.mrkdwn import context, section
+from bot.slack.opening import Opening
+from bot.slack.payloads import Call
+from bot.slack.services import Body, Services, error_code, explained, new_reference
+
+log = logging.getLogger(__name__)
+
+CHANGE_ACTION_ID = "change_from_home"
+REMEMBERED_AT_MOST = 1000
+CHANGES_SHOWN = 5
+BLOCKS_AT_MOST = 100
+"""That a Home takes (https://docs.slack.dev/reference/views/home-tab-views)."""
+
+
+class Home:
+    """The listeners of the app's Home.
+
+    Args:
+        services: what they work with.
+        opening: opens the form.
+    """
+
+    def __init__(self, services: Services, opening: Opening) -> None:
+        self.services = services
+        self._opening = opening
+        self._opened: dict[str, Call] = {}
+        """By user: those who may and have opened it, to be brought up to date after a change."""
+        self._newest = object()
+        """Another one after each change."""
+        services.deliverer.on_delivered = self.change_delivered
+
+    def opened(self, ack: Ack, body: Body) -> None:
+        """Somebody opened the app's Home, or another of its tabs."""
+        call = payloads.home_opened(body)
+        if call is not None:
+            self.services.background.submit(self._show, [call])
+        ack()
+
+    def change(self, ack: Ack, body: Body) -> None:
+        """Change, beside a mailbox. There is no channel: the result is reported to the person directly."""
+        call, account = payloads.anything(body), str(body["actions"][0].get("value"))
+        call = replace(call, channel=call.user)
+        self.services.background.submit(self.open_form, call, account)
+        ack()
+
+    @explained
+    def open_form(self, call: Call, account: str) -> None:
+        """Open the form of the mailbox."""
+        self._opening.show(call, lambda: self._opening.form_for(call, "home", account))
+
+    def change_delivered(self) -> None:
+        """Bring the Homes up to date."""
+        self._newest = object()
+        # A bot that is closing takes nothing new.
+        with contextlib.suppress(RuntimeError):
+            self.services.background.submit(self._show, list(self._opened.values()))
+
+    def _show(self, calls: Sequence[Call]) -> None:
+        """Publish these people's Homes, until no change was delivered meanwhile."""
+        shown = None
+        while calls and shown is not self._newest:
+            shown, content = self._newest, None
+            for call in calls:
+                decision = self.services.authorizer.deciding(call.user, call.team)()
+                if decision.allowed:
+                    self._remember(call)
+                    content = content or self._content()
+                    self._publish(call.user, content)
+                else:
+                    self._opened.pop(call.user, None)
+                    self._publish(call.user, self._for_others(decision))
+
+    def _remember(self, call: Call) -> None:
+        if len(self._opened) < REMEMBERED_AT_MOST:
+            self._opened[call.user] = call
+
+    def _publish(self, user: str, blocks: Sequence[Block]) -> None:
+        view = View(type="home", blocks=blocks[:BLOCKS_AT_MOST])
+        try:
+            self.services.patient.views_publish(user_id=user, view=view)
+        except (SlackApiError, *UNREACHABLE) as error:
+            log.warning("views.publish for %s: %s", user, error_code(error))
+
+    def _content(self) -> list[Block]:
+        """What those who may see: the same for all of them."""
+        blocks: list[Block] = []
+        try:
+            for changes in self.services.accounts.values():
+                blocks += [*([DividerBlock()] if blocks else []), *self._mailbox(changes)]
+        except StoreUnavailable:
+            return [section(words.store_unavailable())]
+        except Exception:
+            reference = new_reference()
+            log.exception("the content of the Home, reference %s", reference)
+            return [section(words.unexpected(reference))]
+        return blocks
+
+    def _mailbox(self, changes: Changes) -> list[Block]:
+        store = self.services.store
+        whose, nine, *sources = words.status(changes.current_state(), changes.mailbox)
+        top = section(whose)
+        top.accessory = ButtonElement(
+            text=PlainTextObject(text=words.CHANGE),
+            action_id=CHANGE_ACTION_ID,
+            value=changes.account,
+        )
+        latest = store.last_changes(changes.account, CHANGES_SHOWN)
+        lines = [f"• {self.services.line(change)}" for change in latest]
+        last = [words.last_changes(), *lines] if lines else [words.nothing_on_record()]
+        return [top, section(nine), context(" ".join(sources)), section("\n".join(last))]
+
+    def _for_others(self, decision: Decision) -> list[Block]:
+        roles = self.services.authorizer.roles
+        return [section(text) for text in words.home_for_others(decision, roles)]

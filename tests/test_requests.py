@@ -1,0 +1,260 @@
+"""Requests: their rules, their form, and what the store keeps of them."""
+
+from __future__ import annotations
+
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bot.asking import GOOD_FOR_SECONDS, OPEN_AT_MOST, TEXT_AT_MOST, Ask, Ending
+from bot.changes import Change, CurrentState, KayranReport, Outcome, RecordedState, Result
+from bot.errors import NoClearAnswer, Obstacle
+from bot.history import print_history
+from bot.notifications import Flags
+from bot.slack import request_form
+from bot.slack.form import UnreadableForm
+from bot.store import RequestStore
+from tests import samples
+from tests.store_rig import ACCOUNT, AT_FIRST, Clock, Process, started
+
+WANTED = Flags.of({"mailStop": False, "mailAborted": True})
+ASK = Ask(ACCOUNT, "", "U0MEMBER", "C0SCANS", None, WANTED, "Why not", "U0OWNER")
+MET = Flags.of({"mailStop": False, "mailAborted": True, "mailQueue": True})
+SILENT = NoClearAnswer(Obstacle.TIMED_OUT)
+
+
+@pytest.mark.parametrize(
+    ("newest", "report", "is_met"),
+    [
+        (None, KayranReport(MET), True),
+        (None, KayranReport(Flags.of({"mailStop": False})), False),
+        (None, KayranReport(Flags.of({"mailStop": True, "mailAborted": True})), False),
+        (samples.change("mailAborted", outcome=Outcome.APPLIED), KayranReport(), True),
+        (
+            samples.change("mailAborted", outcome=Outcome.APPLIED),
+            KayranReport(trouble=SILENT),
+            False,
+        ),
+        (samples.change("mailAborted"), KayranReport(MET), False),
+    ],
+)
+def test_when_a_request_is_met(newest: Change | None, report: KayranReport, is_met: bool) -> None:
+    """When all of it is known to be so: asked of Kayran, and with nothing on its way."""
+    assert ASK.is_met_by(CurrentState(RecordedState(newest), report)) is is_met
+
+
+@pytest.mark.parametrize(
+    ("on", "otherwise"),
+    [
+        (["mailAborted"], {}),
+        ([], {"mailAborted": False}),
+        (["mailAborted", "mailStop"], {"mailStop": True}),
+        (["mailAborted", "mailQueue"], {"mailQueue": True}),
+    ],
+)
+def test_what_is_not_as_asked(on: list[str], otherwise: dict[str, bool]) -> None:
+    """What was asked for and is set otherwise, and what was set without being asked for."""
+    assert ASK.not_as_asked(samples.change(*on)) == otherwise
+
+
+def accounts(mailbox: str = "") -> Any:
+    """The accounts as the form needs them."""
+    return {ACCOUNT: SimpleNamespace(mailbox=mailbox), "other": SimpleNamespace(mailbox="dev")}
+
+
+def submitted(ask: Ask, **chosen: Any) -> dict[str, Any]:
+    """What Slack sends of a form as it was built, with other inputs where given."""
+    view = request_form.build(ask, "Top", {ACCOUNT: "default", "other": "dev"}).to_dict()
+    name = json.loads(view["private_metadata"])["form"]
+    held = {
+        "on": {"selected_options": [{"value": p} for p, v in ask.wanted if v]},
+        "off": {"selected_options": [{"value": p} for p, v in ask.wanted if v is False]},
+        "why": {"value": ask.why or None},
+        "notify": {"selected_user": ask.notify},
+        "mailbox": {"selected_option": {"value": "other"}},
+        **chosen,
+    }
+    values = {f"{each}.{name}": {"made-up": state} for each, state in held.items()}
+    return {"user": {"id": ask.user}, "view": {**view, "state": {"values": values}}}
+
+
+def test_what_is_sent_is_what_was_chosen() -> None:
+    """The form takes a request there and back, and the mailbox is the one chosen in it."""
+    ask, errors = request_form.parse(submitted(ASK), accounts())
+
+    assert (ask, errors) == (replace(ASK, account="other", mailbox="dev"), {})
+
+
+def test_what_is_filled_in_already() -> None:
+    """What somebody typed after the command, or the form that comes back, is chosen in it."""
+    view = request_form.build(ASK, "Top", {ACCOUNT: "default", "other": "dev"}).to_dict()
+    on, off, why, notify, mailbox = (block["element"] for block in view["blocks"][1:])
+
+    assert [o["value"] for o in on["initial_options"]] == ["mailAborted"]
+    assert [o["value"] for o in off["initial_options"]] == ["mailStop"]
+    assert (why["initial_value"], notify["initial_user"]) == ("Why not", "U0OWNER")
+    assert mailbox["initial_option"] in mailbox["options"]
+    assert [block["optional"] for block in view["blocks"][1:]] == [True, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"on": {"selected_options": [{"value": "mailTenth"}]}},
+        {"on": None},
+        {"mailbox": {"selected_option": {"value": "a-third"}}},
+        {"channel": {"selected_conversation": "everywhere"}},
+        {"why": {"value": 1}},
+    ],
+)
+def test_what_no_form_of_ours_sends(chosen: dict[str, Any]) -> None:
+    """It is no form of this release."""
+    with pytest.raises(UnreadableForm):
+        request_form.parse(submitted(ASK, **chosen), accounts())
+
+
+def test_why_is_one_short_line() -> None:
+    """Whatever is sent: controls and half surrogates too, which a database would not take."""
+    body = submitted(ASK, why={"value": "a\0b\ud800c\nd" + "e" * 400})
+
+    ask, _ = request_form.parse(body, accounts())
+
+    assert ask.why == "a b c d" + "e" * (TEXT_AT_MOST - 7)
+
+
+def requests_of(here: Process) -> RequestStore:
+    """The store of requests of a process."""
+    return RequestStore(here.database, 30.0)
+
+
+def asked(store: RequestStore, ask: Ask = ASK) -> Ask:
+    """A request on record."""
+    recorded = store.ask(ask)
+    assert recorded is not None
+    return recorded
+
+
+def test_it_is_kept_as_it_was_asked(database_url: str) -> None:
+    """With its id and the time, then with its message and who ended it, once."""
+    with started(database_url, Clock()) as here:
+        store = requests_of(here)
+        ask = asked(store)
+        store.posted(ask.id, "1.000001")
+        declined = store.end(ask.id, Ending.DECLINED, "U0ADMIN", "No")
+
+        assert ask == replace(ASK, id=1, asked_at=AT_FIRST)
+        assert declined == store.request(1)
+        assert declined == replace(
+            ask,
+            message_ts="1.000001",
+            ending=Ending.DECLINED,
+            decided_by="U0ADMIN",
+            remark="No",
+        )
+        assert store.end(ask.id, Ending.WITHDRAWN, "U0MEMBER") is None
+        assert store.request(1) == declined
+        assert store.request(2) is None
+
+
+def test_three_are_open_at_most(database_url: str) -> None:
+    """Of one person; an ended one makes room."""
+    with started(database_url) as here:
+        store = requests_of(here)
+        first, *_ = [asked(store) for _ in range(OPEN_AT_MOST)]
+
+        assert store.ask(ASK) is None
+        assert store.ask(replace(ASK, user="U0OTHER")) is not None
+        store.end(first.id, Ending.WITHDRAWN, "U0MEMBER")
+        assert store.ask(ASK) is not None
+        assert first not in store.open_requests()
+
+
+def test_three_are_open_at_most_where_many_are_asked_at_once(database_url: str) -> None:
+    """Each counts those before it."""
+    with started(database_url) as here, ThreadPoolExecutor(6) as people:
+        store = requests_of(here)
+        here.accepted()
+        for person in ("U0FIRST", "U0SECOND", "U0THIRD", "U0FOURTH"):
+            at_once = list(people.map(store.ask, [replace(ASK, user=person)] * 6))
+
+            assert len([ask for ask in at_once if ask]) == OPEN_AT_MOST
+
+
+def test_a_request_is_overdue(database_url: str) -> None:
+    """After seven days, where it has not ended."""
+    clock = Clock()
+    with started(database_url, clock) as here:
+        store = requests_of(here)
+        first, second = asked(store), asked(store)
+        store.end(second.id, Ending.DECLINED, "U0ADMIN")
+        clock.forward(GOOD_FOR_SECONDS - 1)
+        early = store.overdue()
+        clock.forward(1)
+        late = store.overdue()
+        store.end(first.id, Ending.EXPIRED)
+
+        assert (early, late, store.overdue()) == ([], [first], [])
+
+
+def test_a_change_grants_it_once(database_url: str) -> None:
+    """The change that is accepted first closes it; another one is nobody's."""
+    with started(database_url) as here:
+        store = requests_of(here)
+        ask = asked(store)
+        first = here.accepted("first", request_id=ask.id)
+        second = here.accepted("second", request_id=ask.id, user="U0OWNER")
+        granted = store.request(ask.id)
+
+        assert (first.request_id, second.request_id) == (ask.id, None)
+        assert granted is not None
+        assert (granted.ending, granted.decided_by) == (Ending.GRANTED, "U0ADMIN")
+
+
+@pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.SUPERSEDED])
+def test_a_change_that_comes_to_nothing_opens_it_again(database_url: str, outcome: Outcome) -> None:
+    """Where it is certain; what may have taken effect has used the request."""
+    with started(database_url) as here:
+        store = requests_of(here)
+        ask = asked(store)
+        here.accepted(request_id=ask.id)
+        here.store.close(here.claimed(), Result(outcome))
+        nothing = outcome in (Outcome.REFUSED, Outcome.FAILED)
+
+        assert (store.request(ask.id) == ask) is nothing
+        assert bool(store.open_requests()) is nothing
+
+
+def test_a_superseded_change_opens_it_again(database_url: str) -> None:
+    """It was never sent."""
+    with started(database_url) as here:
+        store = requests_of(here)
+        ask = asked(store)
+        here.accepted("first", request_id=ask.id)
+        here.accepted("second")
+        here.claimed()
+
+        assert store.request(ask.id) == ask
+
+
+def test_the_history_tells_of_it(database_url: str) -> None:
+    """With who asked, for what, and who decided."""
+    with started(database_url, Clock()) as here:
+        store = requests_of(here)
+        store.end(asked(store).id, Ending.DECLINED, "U0ADMIN")
+        asked(store)
+        lines, table = io.StringIO(), io.StringIO()
+        print_history(database_url, 0.0, None, True, lines)
+        print_history(database_url, 0.0, None, False, table)
+        first, second = (json.loads(line) for line in lines.getvalue().splitlines())
+
+    assert (first["kind"], first["number"], first["outcome"]) == ("request", 1, "declined")
+    assert (first["user_id"], first["decided_by"]) == ("U0MEMBER", "U0ADMIN")
+    assert first["wanted"] == dict(WANTED)
+    assert (second["number"], second["outcome"]) == (2, None)
+    assert "asks for Stop off, Aborted on; declined by U0ADMIN" in table.getvalue()
+    assert "asks for Stop off, Aborted on; open\n" in table.getvalue()
