@@ -300,8 +300,8 @@ class SlackStandIn(LoopbackServer):
         try:
             with contextlib.closing(line):
                 line.request("POST", url.path, body, dict(headers))
-                response = line.getresponse()
-                status, answer = response.status, response.read().decode(errors="replace")
+                with line.getresponse() as response:
+                    status, answer = response.status, response.read().decode(errors="replace")
         except TimeoutError:
             error = "operation_timeout"
         except (OSError, http.client.HTTPException):
