@@ -240,8 +240,9 @@ class Bot:
                     self._background.submit(first.close_for_replaced_key, account)
             for change_id in self._outbox.pending(DELIVERIES_AT_ONCE):
                 self._background.submit(self._deliverer.deliver, change_id)
-            for ask in self._requests.overdue():
-                self._background.submit(self._asking.expire, ask)
+            for ask in self._requests.open_requests():
+                if ask.expires_at <= time.time():
+                    self._background.submit(self._asking.expire, ask)
 
 
 def assemble(settings: Settings, timing: Timing = Timing()) -> Bot:
@@ -326,10 +327,12 @@ def _on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
     """The answer where a listener, or Bolt itself, could not make sense of a request."""
     if isinstance(error, NotFromSlack):
         return BoltResponse(status=400, body={"error": str(error)})
-    reference = new_reference()
-    log.error("a request failed before its ack, reference %s", reference, exc_info=error)
+    reference, said = new_reference(), words.OLDER_RELEASE
+    if not isinstance(error, form.UnreadableForm):
+        said = words.unexpected_at_save(reference)
+        log.error("a request failed before its ack, reference %s", reference, exc_info=error)
     if body.get("type") == "view_submission":
-        view = form.answer(words.unexpected_at_save(reference)).to_dict()
-        return BoltResponse(status=200, body={"response_action": "update", "view": view})
+        answer = {"response_action": "update", "view": form.answer(said).to_dict()}
+        return BoltResponse(status=200, body=answer)
     text = words.unexpected(reference) if "command" in body else ""
     return BoltResponse(status=200, body=text)

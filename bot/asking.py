@@ -1,15 +1,13 @@
 """A request by somebody who may not: to turn some of the nine on or off, decided by somebody who may.
 
-Values and rules only; ``Requests`` is what is needed of the store. A request changes nothing: whoever
+Values and rules only. A request changes nothing: whoever
 grants it saves a change of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 from bot.changes import Change, CurrentState
 from bot.notifications import Flags
@@ -86,27 +84,3 @@ class Ask:
         """What this change sets otherwise than was asked for, or without having been asked."""
         asked = self.wanted.over(change.before)
         return {p: value for p, value in change.wanted if value is not asked[p]}
-
-
-class Requests(Protocol):
-    """What asking needs of the store. Every method raises ``StoreUnavailable``."""
-
-    def ask(self, ask: Ask) -> Ask | None:
-        """Record a request; ``None`` where this person has as many open ones as they may."""
-
-    def request(self, request_id: int) -> Ask | None:
-        """One request."""
-
-    def open_requests(self) -> Sequence[Ask]:
-        """Those that have not ended, oldest first."""
-
-    def posted(self, request_id: int, message_ts: str) -> None:
-        """Put on record where its message stands."""
-
-    def end(
-        self, request_id: int, ending: Ending, by: str | None = None, remark: str = ""
-    ) -> Ask | None:
-        """End a request; ``None`` where it has ended already."""
-
-    def overdue(self) -> Sequence[Ask]:
-        """Those whose time is over and that are not on record as expired."""

@@ -390,39 +390,16 @@ class Store(Protocol):
         A request that is already on record brings back its change.
         """
 
-    def change(self, change_id: int) -> Change | None:
-        """One change."""
-
-    def follow_up(self, change_id: int) -> Change | None:
-        """The change that a button of this one made, if one was used."""
-
     def since(self, account: str, number: int) -> Sequence[Change]:
         """The latest few changes with a higher number that count, and the one with this number
         where it ended otherwise than applied; oldest first.
         """
-
-    def last_changes(self, account: str, at_most: int) -> Sequence[Change]:
-        """The latest changes, however they ended; newest first."""
 
     def claim(self, account: str) -> Claim | None:
         """The next change to carry out, leased; ``None`` where there is none or another has the lease."""
 
     def close(self, claim: Claim, result: Result) -> None:
         """Put on record how it ended, and give the lease back."""
-
-    def deny(self, denial: Denial) -> None:
-        """Put on record that somebody was told no."""
-
-    def latest(
-        self, at_most: int, account: str = "", older_than: tuple[str, int] | None = None
-    ) -> Sequence[Change | Denial]:
-        """The latest changes, of one account or all, and denials; newest first.
-
-        Args:
-            at_most: how many in all.
-            account: whose changes; empty for everybody's.
-            older_than: ``change`` or ``denial``, and the id of the one before which to begin.
-        """
 
 
 class KayranApi(Protocol):

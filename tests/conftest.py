@@ -32,16 +32,9 @@ POSTGRES = os.environ.get("KAYRAN_NOTIFY_TEST_POSTGRES", "127.0.0.1:5432")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What is run small every time can be run at full length."""
     group = parser.getgroup("kayran-notify")
-    group.addoption("--kills", type=int, default=12, help="how often the bot is killed (200)")
     group.addoption("--people", type=int, default=10, help="how many save at once (50)")
     group.addoption("--seconds", type=float, default=4, help="for how long they do (60)")
     group.addoption("--orders", type=int, default=6, help="how many orders are made up (300)")
-
-
-@pytest.fixture
-def kills(request: pytest.FixtureRequest) -> int:
-    """How often the bot is killed in all, over both databases."""
-    return int(request.config.getoption("--kills"))
 
 
 def go_without(reason: str) -> NoReturn:

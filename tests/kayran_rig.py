@@ -56,7 +56,6 @@ class Server(socketserver.ThreadingTCPServer):
     Args:
         replies: see there.
         tls: for a server over TLS.
-        lives: the connections after which it is gone; it stays if that is 0.
 
     Attributes:
         replies: what the next requests are answered with.
@@ -70,14 +69,13 @@ class Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None, lives: int = 0) -> None:
+    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:
         self.replies = deque(replies)
         self.requests: list[Request] = []
         self.connections = 0
         self.tunnel_to = 0
         self.over = threading.Event()
         self._tls = tls
-        self._lives = lives
         super().__init__(("127.0.0.1", 0), _Handler)
         self.port: int = self.server_address[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
@@ -95,8 +93,6 @@ class Server(socketserver.ThreadingTCPServer):
         """Accept a connection; the handshake is left to the thread that serves it."""
         line, address = super().get_request()
         self.connections += 1
-        if self.connections == self._lives:
-            self.socket.close()
         if self._tls:
             line = self._tls.wrap_socket(line, server_side=True, do_handshake_on_connect=False)
         return line, address

@@ -6,7 +6,6 @@ an answer, one byte at a time) is ``tests.proxy``'s.
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable, Mapping
 
 from bot.sandbox.kayran import PARAMETERS, Do, KayranStandIn, React, envelope, page
@@ -71,15 +70,10 @@ def _json(body: bytes, **headers: str) -> Reply:
 
 ODD: Mapping[str, React] = {
     "502": busy(502, None),
-    "504": busy(504, None),
     "drop before": instead(None),
     "hang, applied": hang_applied,
-    "html": instead(page(200)),
     "redirect": instead(page(307, Location="/elsewhere")),
     "oversize": after(lambda reply: _json(reply.body[:-2] + b" " * 100_000 + reply.body[-2:])),
-    "another function's": after(lambda _: envelope("GetScans", [])),
-    "error as a string": after(lambda reply: _json(reply.body.replace(b": 0", b': "0"'))),
     "half": after(lambda reply: _json(reply.body[: len(reply.body) // 2])),
-    "packed": after(lambda reply: _json(gzip.compress(reply.body), **{"Content-Encoding": "gzip"})),
 }
 """Odd answers, by a name for a test."""

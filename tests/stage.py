@@ -165,7 +165,7 @@ class Stage:
     def loaded(self, user: str = ADMIN, before: Modal | None = None) -> Modal | None:
         """The person's form, where it has come in place of another one and is no longer loading."""
         modal = self.slack.modal(user)
-        is_loading = modal is None or words.loading() in texts(modal)
+        is_loading = modal is None or words.LOADING in texts(modal)
         return None if is_loading or modal is before else modal
 
     def ticked(self, user: str = ADMIN) -> set[str]:

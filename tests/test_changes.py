@@ -2,192 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.changes import (
     LATE_SECONDS,
     SENT_AT_MOST,
     Accepted,
-    Change,
-    Changes,
-    Claim,
     Conflict,
-    CurrentState,
-    Denial,
-    KayranReport,
     Outcome,
-    RecordedState,
-    Request,
-    Result,
     Unchanged,
 )
-from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused, StoreUnavailable
+from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
 from bot.notifications import PARAMETERS, Flags, Preferences
-from tests.samples import ACCOUNT, ALL_OFF, FLAGS, PREFERENCES, change, request
-
-REPORTED = ("mailQueue", "mailSchedule", "mailStatus", "mailStop", "mailAborted", "mailDelete")
-"""What Kayran documents to report; Pause, Unpause and Completed it does not."""
-COUNTING = (None, Outcome.APPLIED, Outcome.UNSURE)
-
-
-@dataclass
-class _Store:
-    """A store that forgets everything with its process.
-
-    Attributes:
-        changes: oldest first; a change's number, and its id, is its place, from 1.
-        meanwhile: called once, before the next request is recorded, as if by somebody else.
-        claiming: called before each claim.
-        leased: whether a process has the lease.
-        away: how many of the next calls of a method find the database away.
-    """
-
-    changes: list[Change] = field(default_factory=list)
-    meanwhile: Callable[[], object] = lambda: None
-    claiming: Callable[[], object] = lambda: None
-    leased: bool = False
-    away: dict[str, int] = field(default_factory=dict)
-
-    def recorded_state(self, _account: str, request_key: str | None = None) -> RecordedState:
-        counting = [c for c in self.changes if c.outcome in COUNTING]
-        same = [c for c in self.changes if c.request_key == request_key]
-        return RecordedState(counting[-1] if counting else None, same[0] if same else None)
-
-    def accept(
-        self, account: str, asked: Request, before: Flags, expected: RecordedState
-    ) -> Accepted | None:
-        meanwhile, self.meanwhile = self.meanwhile, lambda: None
-        meanwhile()
-        if self.recorded_state(account).version != expected.version:
-            return None
-        number = len(self.changes) + 1
-        key, wanted = asked.request_key, asked.wanted
-        recorded = change(id=number, number=number, request_key=key, before=before, wanted=wanted)
-        self.changes.append(recorded)
-        return Accepted(recorded)
-
-    def change(self, change_id: int) -> Change | None:
-        return self.changes[change_id - 1]
-
-    def follow_up(self, _change_id: int) -> Change | None:
-        return None
-
-    def since(self, _account: str, number: int) -> Sequence[Change]:
-        return [c for c in self.changes if c.number > number and c.outcome in COUNTING]
-
-    def claim(self, _account: str) -> Claim | None:
-        self.claiming()
-        self._fail_if_away("claim")
-        waiting = [c for c in self.changes if c.outcome is None]
-        if not waiting or self.leased:
-            return None
-        self.leased = True
-        for superseded in waiting[:-1]:
-            self.put(replace(superseded, outcome=Outcome.SUPERSEDED))
-        chosen = self.put(replace(waiting[-1], tries=waiting[-1].tries + 1))
-        return Claim(chosen, tuple(c.id for c in waiting[:-1]))
-
-    def close(self, claim: Claim, result: Result) -> None:
-        self._fail_if_away("close")
-        self.leased = False
-        outcome, reason, found = result.outcome, result.reason, result.found
-        self.put(replace(claim.change, outcome=outcome, reason=reason, found=found))
-
-    def deny(self, denial: Denial) -> None:
-        raise AssertionError(denial)
-
-    def latest(self, *_: object, **__: object) -> Sequence[Change]:
-        raise AssertionError("looking back is no part of a change's story")
-
-    last_changes = latest
-
-    def put(self, changed: Change) -> Change:
-        """A change as it is from now on."""
-        self.changes[changed.number - 1] = changed
-        return changed
-
-    def _fail_if_away(self, method: str) -> None:
-        if self.away.get(method):
-            self.away[method] -= 1
-            raise StoreUnavailable("away")
-
-
-@dataclass
-class _Kayran:
-    """Kayran, with flags that are set.
-
-    Attributes:
-        sending: called after each call that sets.
-        applies: whether it does what it is sent.
-        failure: what a call that sets ends with, if anything.
-        is_silent: whether asking brings no answer.
-    """
-
-    flags: Flags = ALL_OFF
-    sent: list[Preferences] = field(default_factory=list)
-    sending: Callable[[], object] = lambda: None
-    applies: bool = True
-    failure: BaseException | None = None
-    is_silent: bool = False
-    reports: Sequence[str] = REPORTED
-
-    def update_mail_notify(self, preferences: Preferences) -> None:
-        self.sent.append(preferences)
-        if self.applies:
-            self.flags = preferences.as_flags()
-        self.sending()
-        if self.failure is not None:
-            raise self.failure
-
-    def get_user_profile(self, within: float) -> KayranReport:
-        assert within > 0
-        if self.is_silent:
-            raise NoClearAnswer(Obstacle.TIMED_OUT)
-        return KayranReport(Flags.of({p: self.flags[p] for p in self.reports}))
-
-
-@dataclass
-class Scene:
-    """The story, and everything around it."""
-
-    store: _Store = field(default_factory=_Store)
-    kayran: _Kayran = field(default_factory=_Kayran)
-    delivered: list[int] = field(default_factory=list)
-    now: float = 0.0
-
-    def __post_init__(self) -> None:
-        deliver = self.delivered.append
-        self.changes = Changes(
-            self.store, self.kayran, ACCOUNT, deliver, pauses=(0, 0), clock=lambda: self.now
-        )
-
-    def submit(self, key: str, *on: str, **fields: Any) -> Accepted | Conflict | Unchanged:
-        """Send a form; what is not said is as ``samples.request`` has it."""
-        recorded = self.changes.recorded_state(key)
-        return self.changes.submit(request(key, *on, **fields), recorded, self.changes.read(1.0))
-
-    def accepted(self, key: str, *on: str, **fields: Any) -> Change:
-        """Send a form that is accepted."""
-        saved = self.submit(key, *on, **fields)
-        assert isinstance(saved, Accepted)
-        return saved.change
-
-    def ended(self, *on: str, failure: BaseException | None = None) -> Change:
-        """Send a form that shows what is true, also where it changes nothing, and carry it out."""
-        number = len(self.store.changes) + 1
-        self.kayran.failure, self.kayran.applies = failure, failure is None
-        newest = self.store.recorded_state(ACCOUNT).number
-        shown = {"shown": self.kayran.flags, "based_on": newest, "even_if_unchanged": True}
-        self.accepted(f"form-{number}", *on, **shown)
-        self.changes.carry_out()
-        self.kayran.failure, self.kayran.applies = None, True
-        return self.store.changes[number - 1]
+from tests.changes_rig import REPORTED, Scene
+from tests.samples import ALL_OFF, change, request
 
 
 @pytest.fixture
@@ -332,14 +163,6 @@ def test_the_same_request_again_is_the_same_change(scene: Scene) -> None:
     assert again == at_once == Accepted(first, again=True)
 
 
-def test_of_two_saves_at_the_same_instant_one_is_a_conflict(scene: Scene) -> None:
-    """Whoever comes second is looked at again."""
-    scene.store.meanwhile = lambda: scene.accepted("form-1", "mailStop")
-
-    assert isinstance(scene.submit("form-2", "mailPause"), Conflict)
-    assert [c.request_key for c in scene.store.changes] == ["form-1"]
-
-
 def test_a_report_that_is_older_than_the_record_is_no_news(scene: Scene) -> None:
     """What Kayran said before the record moved contradicts nobody."""
     on_its_way = scene.accepted("form-1", "mailStop")
@@ -348,29 +171,6 @@ def test_a_report_that_is_older_than_the_record_is_no_news(scene: Scene) -> None
     mine = scene.accepted("form-2", "mailPause", shown=on_its_way.leaves(), based_on=1)
 
     assert mine.before == on_its_way.leaves()
-
-
-ENDED = st.builds(
-    change, wanted=PREFERENCES, before=FLAGS, found=FLAGS, outcome=st.sampled_from(COUNTING)
-)
-
-
-@given(
-    asked=st.builds(request, st.just(""), wanted=PREFERENCES, shown=FLAGS, based_on=st.just(0)),
-    reported=FLAGS,
-    newest=st.none() | ENDED,
-)
-def test_nobody_overwrites_what_they_did_not_see(
-    asked: Request, reported: Flags, newest: Change | None
-) -> None:
-    """What is accepted was shown as it is, or chosen as it is; and a form that was just made stands."""
-    current = CurrentState(RecordedState(newest), KayranReport(reported))
-    just_made = replace(asked, shown=current.flags, based_on=current.recorded.number)
-
-    if not current.contradicts(asked):
-        seen = asked.shown.over(asked.wanted.as_flags())
-        assert all(value in (None, seen[p]) for p, value in current.flags)
-    assert not current.contradicts(just_made)
 
 
 # Carrying it out
@@ -479,22 +279,6 @@ def test_it_is_not_sent_without_end(scene: Scene, claimed_before: int, sent: int
     assert scene.delivered == [1]
 
 
-def test_all_that_is_open_is_carried_out(scene: Scene) -> None:
-    """One after the other until nothing is left, also what was accepted in between."""
-    first = scene.accepted("form-1", "mailStop")
-
-    def accept_another() -> None:
-        scene.kayran.sending = lambda: None
-        scene.accepted("form-2", "mailPause", shown=first.leaves(), based_on=1)
-
-    scene.kayran.sending = accept_another
-    scene.changes.carry_out()
-
-    assert scene.kayran.sent == [first.wanted, Preferences.of(["mailPause"])]
-    assert [c.outcome for c in scene.store.changes] == [Outcome.APPLIED, Outcome.APPLIED]
-    assert scene.delivered == [1, 2]
-
-
 def test_what_was_superseded_is_delivered_before_anything_is_sent(scene: Scene) -> None:
     """Whoever asked for it need not wait for the newer change to end."""
     first = scene.accepted("form-1", "mailStop")
@@ -506,23 +290,6 @@ def test_what_was_superseded_is_delivered_before_anything_is_sent(scene: Scene) 
 
     assert delivered_by_then == [first.id]
     assert scene.kayran.sent == [Preferences.of(["mailPause"])]
-
-
-@pytest.mark.parametrize("held_by", ["another process", "the end", "the database"])
-def test_what_is_not_to_be_sent_now_stays_open(scene: Scene, held_by: str) -> None:
-    """Where another process has the lease, this one is about to end, or the store is away: no error."""
-    scene.accepted("form-1", "mailStop")
-    if held_by == "another process":
-        scene.store.leased = True
-    elif held_by == "the end":
-        scene.changes.stop()
-    else:
-        scene.store.away = {"claim": 1}
-
-    scene.changes.carry_out()
-
-    assert scene.kayran.sent == []
-    assert scene.store.changes[0].outcome is None
 
 
 def test_a_claim_that_was_granted_too_late_is_not_used(scene: Scene) -> None:
@@ -539,15 +306,6 @@ def test_a_claim_that_was_granted_too_late_is_not_used(scene: Scene) -> None:
     assert scene.kayran.sent == []
     assert [c.outcome for c in scene.store.changes] == [Outcome.SUPERSEDED, None]
     assert scene.delivered == [first.id]
-
-
-def test_closing_is_tried_a_few_times(scene: Scene) -> None:
-    """A database that is away for a moment costs no second call to Kayran."""
-    scene.store.away = {"close": 2}
-
-    assert scene.ended("mailStop").outcome is Outcome.APPLIED
-    assert len(scene.kayran.sent) == 1
-    assert scene.delivered == [1]
 
 
 def test_what_could_not_be_closed_is_left_to_recovery(scene: Scene) -> None:

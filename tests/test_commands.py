@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.notifications import COMMAND_WORDS, NOTIFICATIONS, PARAMETERS, RESERVED
 from bot.slack.commands import Typed, read
@@ -82,15 +80,6 @@ def test_what_can_not_be_read(text: str, unknown: str, nearest: str | None) -> N
 def test_a_mailbox_comes_first(text: str, typed: Typed) -> None:
     """With several mailboxes one's name may stand before the rest."""
     assert read(text, ACCOUNTS) == typed
-
-
-@given(st.text(st.sampled_from("onalf ,?<>&`\u0130\u00df\ud800") | st.characters()))
-def test_whatever_is_typed(text: str) -> None:
-    """It is read or it is not; nothing is proposed that is none of the nine."""
-    typed = read(text, ACCOUNTS)
-
-    assert set(typed.choices) <= set(PARAMETERS)
-    assert not (typed.unknown and (typed.choices or typed.word))
 
 
 def test_what_a_mailbox_can_not_be_called() -> None:

@@ -180,32 +180,6 @@ def test_what_has_ended_is_delivered_whole(scene: Scene) -> None:
     assert scene.outbox.done == {change.id}
 
 
-def test_what_is_on_its_way_is_announced(scene: Scene) -> None:
-    """There is a parent message that says so, which follows the change when it has ended."""
-    change = scene.deliver(scene.accepted())
-    (announced,) = [message.text for message in scene.parents()]
-    assert announced == receipt.parent([change]).text
-    assert scene.results() == []
-
-    ended = scene.outbox.put(change.id, outcome=Outcome.APPLIED)
-    scene.deliver(ended)
-
-    assert [message.text for message in scene.parents()] == [receipt.parent([ended]).text]
-    assert len(scene.results()) == 1
-
-
-def test_what_was_asked_for_in_a_thread_is_delivered_there(scene: Scene) -> None:
-    """It needs no message of its own in the channel, and somebody else's is not changed."""
-    asked = scene.slack.workspace.say(ADMIN, SCANS, "Who gets the e-mails?")
-
-    scene.deliver(scene.ended(thread=asked.ts))
-
-    (result,) = scene.results()
-    assert result.thread_ts == asked.ts
-    assert scene.slack.calls_of(UPDATE) == []
-    assert [message.text for message in scene.parents()] == ["Who gets the e-mails?"]
-
-
 def test_with_nothing_to_deliver_slack_hears_nothing(scene: Scene) -> None:
     """What is delivered, leased to another, unknown, or can't be claimed is left alone."""
     done, leased, unclaimed = scene.ended(), scene.ended(), scene.ended()
@@ -345,19 +319,6 @@ def test_a_rejected_token_needs_a_response_url(
 # The channel is closed
 
 
-def test_a_closed_channel_goes_to_the_response_url(scene: Scene) -> None:
-    """It says why, and the reason is on record before, so that the channel is not asked again."""
-    change = scene.ended(channel=ARCHIVED)
-    scene.deliverer.remember(change.id, scene.response_url())
-
-    delivered = scene.deliver(change)
-
-    (told,) = scene.whispered()
-    assert "Sent here because <#C0ATTIC> is archived." in told
-    assert (delivered.post_error, delivered.reply_ts) == ("is_archived", "")
-    assert (scene.direct(), scene.outbox.done) == ([], {change.id})
-
-
 def test_without_a_response_url_it_is_a_direct_message(scene: Scene) -> None:
     """A ``response_url`` is kept in memory only: the next process writes to the person directly."""
     change = scene.ended(channel=ARCHIVED)
@@ -425,35 +386,6 @@ def undo(scene: Scene, change: Change, **fields: Any) -> Change:
 def has_button(message: Message) -> bool:
     """Whether there is anything to press but Change, which every result has."""
     return any(len(b["elements"]) > 1 for b in message.blocks if b["type"] == "actions")
-
-
-def test_a_used_button_goes_from_its_message(scene: Scene) -> None:
-    """As soon as the change that it made is announced; in its place stands who used it."""
-    change = scene.deliver(scene.ended())
-    assert has_button(scene.results()[0])
-    follow_up = undo(scene, change)
-
-    scene.deliver(follow_up)
-
-    (result,), (parent,) = scene.results(), scene.parents()
-    assert result.text == receipt.result([change, follow_up]).text
-    assert parent.text == receipt.parent([change, follow_up]).text
-    assert not has_button(result)
-
-
-def test_all_that_led_to_a_change_is_brought_up_to_date(scene: Scene) -> None:
-    """The channel's message and every result up the chain say how they stand now."""
-    story = [scene.deliver(scene.ended())]
-    for outcome in (Outcome.APPLIED, Outcome.REFUSED):
-        story.append(scene.deliver(undo(scene, story[-1], outcome=outcome, reason="no")))
-    again = {"origin": Origin.TRY_AGAIN, "origin_change": story[-1].id, "outcome": Outcome.APPLIED}
-    story.append(scene.deliver(scene.accepted(thread=story[0].parent_ts, **again)))
-
-    assert [parent.text for parent in scene.parents()] == [receipt.parent(story).text]
-    assert [result.text for result in scene.results()] == [
-        receipt.result(story[n:], story[n - 1] if n else None).text for n in range(4)
-    ]
-    assert [has_button(result) for result in scene.results()] == [False, False, False, True]
 
 
 def test_a_change_that_has_nothing_to_do_with_it_leaves_it_alone(scene: Scene) -> None:

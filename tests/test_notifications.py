@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags, Phase, Preferences
-from tests.samples import FLAGS, PREFERENCES
+from tests.samples import FLAGS
 
 SOME = st.dictionaries(st.sampled_from(PARAMETERS), st.booleans())
 STRANGERS = st.text(max_size=12).filter(lambda name: name not in PARAMETERS)
@@ -93,10 +93,3 @@ def test_written_and_read(known: Flags, text: str) -> None:
     if len(text) != 9 or not set(text) <= set("10?"):
         with pytest.raises(ValueError, match="flags"):
             Flags.decode(text)
-
-
-@given(PREFERENCES, PREFERENCES)
-def test_a_value(one: Preferences, other: Preferences) -> None:
-    """Two with the same on are the same, however they came about."""
-    assert (one == other) is (list(one) == list(other))
-    assert Preferences.of([*one.on, *one.on]) == one

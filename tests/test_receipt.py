@@ -143,17 +143,12 @@ applied, undo open | ✅ Applied. @8 is undoing it (8). | Undo by @8 is on its w
 applied, undo refused | ✅ Applied. | Undo by @8 had no effect (8).
 applied, undo unsure | ✅ Applied. Not certain whether @8 undid it (8). | Undo by @8 isn't certain (8).
 applied, undo applied | ↩️ Undone by @8 (8). | =
-applied, undo refused, try open | ✅ Applied. @9 is undoing it (9). | Undo by @9 is on its way (9).
 applied, undo unsure, try applied | ↩️ Undone by @9 (9). | =
-applied, undo unsure, try refused | ✅ Applied. Not certain whether @8 undid it (8). | Undo by @8 isn't certain (8).
 applied, undo applied, undo applied | ✅ Applied. | Undo by @8 (8) was undone by @9 (9).
-applied, undo applied, undo refused | ↩️ Undone by @8 (8). | =
 applied, undo applied, undo applied, undo open | ✅ Applied. @10 is undoing it (10). | Undo by @8 (8) was undone by @9 (9).
-applied, undo applied, undo applied, undo applied | ↩️ Undone by @8 (8). | =
 refused, try open | ⏳ On its way to Kayran. Tried again by @8 (8). | Another try by @8 is on its way (8).
 failed, try refused | ❌ Kayran refused: `no`. Nothing changed. Tried again by @8 (8). | Another try by @8 had no effect (8).
 unsure, try refused | ⚠️ Not certain whether it took effect. The thread says what is known. | Another try by @8 had no effect (8).
-unsure, try open | ⏳ On its way to Kayran. Tried again by @8 (8). | Another try by @8 is on its way (8).
 unsure, try failed, try applied | ✅ Applied on another try, by @9 (9). | =
 refused, try applied, undo open | ✅ Applied on another try, by @8 (8). @9 is undoing it (9). | ✅ Applied on another try, by @8 (8).
 refused, try applied, undo applied | ↩️ Undone by @9 (9). | Another try by @8 (8) was undone by @9 (9).
@@ -203,7 +198,6 @@ def two(found: dict[str, bool], **fields: Any) -> Change:
 
 
 ON_BEFORE = ALL_OFF.with_({"mailStop": True})
-MINE = "Change 7 by <@U0ADMIN>."
 HOW_IT_ENDED: list[tuple[Change, str]] = [
     (
         two({"mailStop": True}),

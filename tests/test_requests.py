@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.asking import GOOD_FOR_SECONDS, OPEN_AT_MOST, TEXT_AT_MOST, Ask, Ending
+from bot.asking import OPEN_AT_MOST, TEXT_AT_MOST, Ask, Ending
 from bot.changes import Change, CurrentState, KayranReport, Outcome, RecordedState, Result
 from bot.errors import NoClearAnswer, Obstacle
 from bot.history import print_history
@@ -161,19 +161,6 @@ def test_it_is_kept_as_it_was_asked(database_url: str) -> None:
         assert store.request(2) is None
 
 
-def test_three_are_open_at_most(database_url: str) -> None:
-    """Of one person; an ended one makes room."""
-    with started(database_url) as here:
-        store = requests_of(here)
-        first, *_ = [asked(store) for _ in range(OPEN_AT_MOST)]
-
-        assert store.ask(ASK) is None
-        assert store.ask(replace(ASK, user="U0OTHER")) is not None
-        store.end(first.id, Ending.WITHDRAWN, "U0MEMBER")
-        assert store.ask(ASK) is not None
-        assert first not in store.open_requests()
-
-
 def test_three_are_open_at_most_where_many_are_asked_at_once(database_url: str) -> None:
     """Each counts those before it."""
     with started(database_url) as here, ThreadPoolExecutor(6) as people:
@@ -183,22 +170,6 @@ def test_three_are_open_at_most_where_many_are_asked_at_once(database_url: str) 
             at_once = list(people.map(store.ask, [replace(ASK, user=person)] * 6))
 
             assert len([ask for ask in at_once if ask]) == OPEN_AT_MOST
-
-
-def test_a_request_is_overdue(database_url: str) -> None:
-    """After seven days, where it has not ended."""
-    clock = Clock()
-    with started(database_url, clock) as here:
-        store = requests_of(here)
-        first, second = asked(store), asked(store)
-        store.end(second.id, Ending.DECLINED, "U0ADMIN")
-        clock.forward(GOOD_FOR_SECONDS - 1)
-        early = store.overdue()
-        clock.forward(1)
-        late = store.overdue()
-        store.end(first.id, Ending.EXPIRED)
-
-        assert (early, late, store.overdue()) == ([], [first], [])
 
 
 def test_a_change_grants_it_once(database_url: str) -> None:

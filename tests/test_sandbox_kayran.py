@@ -20,7 +20,6 @@ from bot.sandbox.kayran import (
     UPDATE,
     KayranStandIn,
 )
-from bot.sandbox.wire import Wire
 
 KEY = "made-up-kayran-key"
 ALL_ON = dict.fromkeys(PARAMETERS, "on")
@@ -86,19 +85,6 @@ def test_what_it_refuses(kayran: KayranStandIn, more: dict[str, Any], reason: st
     assert kayran.flags == before
 
 
-def test_several_mailboxes() -> None:
-    """Each key has its own nine and its own owner; the mailboxes know nothing of each other."""
-    with KayranStandIn(KEY, more={"dev": "another"}) as kayran:
-        asked(kayran, json={"apiKey": "another", **ALL_ON})
-        told = asked(kayran, PROFILE, json={"apiKey": "another"}).json()["Data"]
-        default, dev = kayran.by_key.values()
-
-    assert told["email"] == "dev@example.com"
-    assert all(dev.flags.values())
-    assert default.flags == kayran.flags
-    assert sum(kayran.flags.values()) == 4
-
-
 @pytest.mark.parametrize("path", ["apiGetUserProfile", "api", "", "GetScans"])
 def test_an_address_that_is_none(kayran: KayranStandIn, path: str) -> None:
     """It is not there, and is no call."""
@@ -136,17 +122,3 @@ def test_what_can_be_chosen(
     assert all(kayran.flags.values()) is applied
     assert still == (UNREACHABLE if answer == UNREACHABLE else "ok")
     assert asked(kayran).json()["Data"] == "Update"
-
-
-def test_the_log() -> None:
-    """Calls are in it with how they went; the key is not."""
-    with KayranStandIn(KEY, wire := Wire()) as kayran:
-        asked(kayran)
-        kayran.choose("drop")
-        asked(kayran)
-
-    assert [entry.answer.partition(" in ")[0] for entry in wire.entries] == [
-        "200",
-        "line dropped",
-    ]
-    assert KEY not in repr(wire.entries)

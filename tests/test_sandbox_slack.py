@@ -20,15 +20,12 @@ from bot.sandbox.cast import (
     BOARD,
     DM,
     LOBBY,
-    MEMBER,
-    OTHER_TEAM,
     SCANS,
-    STRANGER,
 )
-from bot.sandbox.loopback import Reply, Request
-from bot.sandbox.modals import BANNER, REQUIRED, Modal
+from bot.sandbox.loopback import Reply
+from bot.sandbox.modals import BANNER, Modal
 from bot.sandbox.workspace import SCOPES
-from tests.fake_bot import Clock, FakeBot, button, form, option
+from tests.fake_bot import Clock, FakeBot, button, form
 from tests.standins import Slack
 
 TOKEN, SECRET = "xoxb-the-token", "the-signing-secret"
@@ -77,20 +74,6 @@ def held(modal: Modal) -> Any:
     return [one["value"] for one in element["a"]["selected_options"]]
 
 
-def radio(*, optional: bool = False, **more: Any) -> dict[str, Any]:
-    """An input with On and Off."""
-    options = [option("stop=on"), option("stop=off")]
-    element = {"type": "radio_buttons", "action_id": "a", "options": options, **more}
-    label = {"type": "plain_text", "text": "Stop"}
-    return {
-        "type": "input",
-        "block_id": "r",
-        "optional": optional,
-        "label": label,
-        "element": element,
-    }
-
-
 class TestTheWebApi:
     """Which calls are taken."""
 
@@ -116,14 +99,6 @@ class TestTheWebApi:
 
         assert error.value.response["error"] == "missing_scope"
         assert error.value.response["needed"] == "users:read"
-
-    def test_a_stranger_is_a_reduced_object(self, client: WebClient) -> None:
-        """Of somebody of another company there is a team, and no word of roles."""
-        stranger = client.users_info(user=STRANGER)["user"]
-
-        assert stranger["team_id"] == OTHER_TEAM
-        assert stranger["is_stranger"] is True
-        assert "is_admin" not in stranger
 
     @pytest.mark.parametrize("length", [b"x", b"-1", b"", b"1e3"])
     def test_a_length_that_is_no_number(
@@ -171,12 +146,6 @@ class TestMessages:
         with pytest.raises(SlackApiError, match="not_in_channel"):
             client.chat_postMessage(channel=LOBBY, text="Words")
 
-    def test_a_thread_that_is_not_there(self, slack: Slack, client: WebClient) -> None:
-        """Slack takes a reply to it, and nobody sees it."""
-        client.chat_postMessage(channel=SCANS, text="Lost", thread_ts="1700000000.000000")
-
-        assert slack.workspace.messages(SCANS) == []
-
     def test_an_update(self, slack: Slack, client: WebClient) -> None:
         """It replaces everything: text alone drops the blocks, and brings the label "(edited)"."""
         ts = client.chat_postMessage(channel=SCANS, text="Old", blocks=[button()])["ts"]
@@ -191,15 +160,6 @@ class TestMessages:
         said = slack.workspace.say(ADMIN, SCANS, "Mine")
         with pytest.raises(SlackApiError, match="cant_update_message"):
             client.chat_update(channel=SCANS, ts=said.ts, text="Yours")
-
-    def test_an_ephemeral(self, slack: Slack, client: WebClient) -> None:
-        """It is one member's alone; who is not in the channel gets none."""
-        client.chat_postEphemeral(channel=SCANS, user=ADMIN, text="Psst")
-
-        assert [one.text for one in slack.workspace.ephemerals(ADMIN, SCANS)] == ["Psst"]
-        assert slack.workspace.messages(SCANS) == []
-        with pytest.raises(SlackApiError, match="user_not_in_channel"):
-            client.chat_postEphemeral(channel=LOBBY, user=STRANGER, text="Psst")
 
 
 class TestTriggers:
@@ -267,52 +227,6 @@ class TestViews:
             with pytest.raises(SlackApiError, match="not_found"):
                 client.views_update(view=form(), **name)
 
-    def test_an_external_id(self, slack: Slack, client: WebClient) -> None:
-        """It names one view at a time."""
-        opened(slack, client, form(external_id="mine"))
-
-        with pytest.raises(SlackApiError, match="duplicate_external_id"):
-            client.views_open(
-                trigger_id=slack.workspace.new_trigger(MEMBER), view=form(external_id="mine")
-            )
-
-    @pytest.mark.parametrize(
-        ("kind", "field", "nothing", "value", "something"),
-        [
-            ("checkboxes", "selected_options", [], "x", [option("x")]),
-            ("multi_static_select", "selected_options", [], "x", [option("x")]),
-            ("radio_buttons", "selected_option", None, "x", option("x")),
-            ("static_select", "selected_option", None, "x", option("x")),
-            ("plain_text_input", "value", None, "why", "why"),
-            ("users_select", "selected_user", None, ADMIN, ADMIN),
-            ("conversations_select", "selected_conversation", None, SCANS, SCANS),
-        ],
-    )
-    def test_the_state_of_each_element(
-        self, kind: str, field: str, nothing: Any, value: str, something: Any
-    ) -> None:
-        """It has Slack's own shape, with and without anything chosen."""
-        element: dict[str, Any] = {"type": kind, "action_id": "a"}
-        if field.startswith("selected_option"):
-            element["options"] = [option("x"), option("y")]
-        view = form() | {"blocks": [radio() | {"element": element}]}
-        modal = Modal("V1", ADMIN, view, "1")
-        assert modal.state == {"r": {"a": {"type": kind, field: nothing}}}
-        modal.choose("r", "a", [value])
-
-        assert modal.state == {"r": {"a": {"type": kind, field: something}}}
-
-    def test_the_home(self, slack: Slack, client: WebClient, bot: FakeBot) -> None:
-        """It is published for one person, who is told of when they open it."""
-        slack.open_home(ADMIN)
-        event = json.loads(bot.requests[-1].body)["event"]
-        assert (event["type"], event["user"], "view" in event) == ("app_home_opened", ADMIN, False)
-        client.views_publish(user_id=ADMIN, view={"type": "home", "blocks": [button()]})
-        slack.press_in_home(ADMIN, "undo")
-
-        assert bot.payload["view"]["type"] == "home"
-        assert list(slack.workspace.homes) == [ADMIN]
-
 
 class TestSubmitting:
     """What goes out, and what an answer does."""
@@ -337,53 +251,6 @@ class TestSubmitting:
         assert payload["view"]["state"]["values"]["b"]["a"]["selected_options"] == []
         assert "channel" not in payload
         assert slack.modal(ADMIN) is None
-
-    def test_a_choice_that_was_not_made(
-        self, slack: Slack, client: WebClient, bot: FakeBot
-    ) -> None:
-        """Slack itself asks for it at the block, and nothing goes out; optional ones may stay open."""
-        modal = opened(slack, client, form() | {"blocks": [radio()]})
-        assert slack.submit(ADMIN).error == "required"
-        assert modal.errors == {"r": REQUIRED}
-        assert bot.requests == []
-        slack.choose(ADMIN, "r", "a", ["stop=off"])
-        assert slack.submit(ADMIN).error is None
-
-        opened(slack, client, form() | {"blocks": [radio(optional=True)]})
-        assert slack.submit(ADMIN).error is None
-
-    def test_twice_at_once(self, slack: Slack, client: WebClient, bot: FakeBot) -> None:
-        """The button is dead while a submit is under way: one goes out."""
-        let_go, came = threading.Event(), threading.Event()
-
-        def answer(_: Request) -> Reply:
-            came.set()
-            let_go.wait(0.2)
-            return Reply()
-
-        bot.answer = answer
-        opened(slack, client)
-        first = threading.Thread(target=slack.submit, args=(ADMIN,))
-        first.start()
-        assert came.wait(1)
-        second = slack.submit(ADMIN)
-        let_go.set()
-        first.join()
-
-        assert second.error == "busy"
-        assert len(bot.requests) == 1
-        assert slack.modal(ADMIN) is None
-
-    def test_errors(self, slack: Slack, client: WebClient, bot: FakeBot) -> None:
-        """They stand beneath their inputs, and go with the next submit."""
-        modal = opened(slack, client)
-        bot.answers({"response_action": "errors", "errors": {"b": "No."}})
-        slack.submit(ADMIN)
-        assert modal.errors == {"b": "No."}
-        bot.answers({"response_action": "update", "view": form("new")})
-        slack.submit(ADMIN)
-
-        assert (modal.errors, modal.busy, list(modal.state)) == ({}, False, ["new"])
 
     @pytest.mark.parametrize(
         "answer",
@@ -421,44 +288,6 @@ class TestSubmitting:
         assert (delivery.error, modal.banner) == ("operation_timeout", BANNER)
 
 
-class TestButtonsAndShortcuts:
-    """What is sent when they are used."""
-
-    def test_in_a_modal(self, slack: Slack, client: WebClient, bot: FakeBot) -> None:
-        """The view comes along, with what is ticked so far."""
-        modal = opened(slack, client, form() | {"blocks": [*form()["blocks"], button()]})
-        slack.choose(ADMIN, "b", "a", ["two"])
-        slack.press_in_modal(ADMIN, "undo")
-
-        payload = bot.payload
-        state = payload["view"]["state"]["values"]["b"]["a"]
-        assert payload["container"] == {"type": "view", "view_id": modal.id}
-        assert [one["value"] for one in state["selected_options"]] == ["two"]
-        assert (payload["actions"][0]["value"], "response_url" in payload) == ("7", False)
-
-    def test_in_a_message(self, slack: Slack, client: WebClient, bot: FakeBot) -> None:
-        """The message comes along; where the app is late, Slack shows a warning beside the button."""
-        ts = client.chat_postMessage(channel=SCANS, text="Words", blocks=[button()])["ts"]
-        bot.answers("", 500)
-        slack.press(MEMBER, SCANS, ts, "undo")
-
-        assert bot.payload["message"]["ts"] == ts
-        assert bot.payload["channel"]["id"] == SCANS
-        assert slack.workspace.message(SCANS, ts).trouble is True
-
-    def test_a_shortcut(self, slack: Slack, bot: FakeBot) -> None:
-        """A global one comes from nowhere; one on a message brings it, and a ``response_url``."""
-        slack.shortcut(ADMIN, "everywhere")
-        assert (bot.payload["type"], "channel" in bot.payload) == ("shortcut", False)
-        message = slack.workspace.say(ADMIN, SCANS, "Mine")
-        slack.shortcut(ADMIN, "here", message)
-
-        assert bot.payload["type"] == "message_action"
-        assert bot.payload["message"]["text"] == "Mine"
-        client_url = bot.payload["response_url"]
-        assert client_url.startswith(slack.url)
-
-
 class TestResponseUrls:
     """Five times, half an hour, and no further."""
 
@@ -480,20 +309,6 @@ class TestResponseUrls:
 
         assert reply is not None
         assert json.loads(reply.body)["error"] == "expired_url"
-
-    def test_what_was_pressed(self, slack: Slack, bot: FakeBot) -> None:
-        """The message with the button can be replaced and deleted."""
-        slack.workspace.post_ephemeral(
-            {"channel": SCANS, "user": ADMIN, "text": "Psst", "blocks": [button()]}
-        )
-        [told] = slack.workspace.ephemerals(ADMIN)
-        slack.press_ephemeral(ADMIN, told.id, "undo")
-        key = bot.payload["response_url"].partition("/response/")[2]
-        slack.carry_out("response_url", None, {"text": "Done", "replace_original": True}, key)
-        assert (told.text, told.blocks) == ("Done", [])
-        slack.carry_out("response_url", None, {"delete_original": True}, key)
-
-        assert slack.workspace.ephemerals(ADMIN) == []
 
 
 def test_a_command_that_is_not_taken(slack: Slack, bot: FakeBot) -> None:

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
-from hypothesis import strategies as st
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from bot.access import Role
 from bot.errors import SettingsError
-from bot.settings import VARIABLES, Settings, as_message, database_url
+from bot.settings import VARIABLES, Settings, database_url
 
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 PROXY = "http://proxy.example:3128"
@@ -68,7 +66,6 @@ def test_space_and_blanks(environ: dict[str, str]) -> None:
         ("ALLOWED_ROLES", " Admin ,admin,,OWNER,", {Role.ADMIN, Role.OWNER}),
         ("KAYRAN_API_URL", "HTTPS://api.example:8443/v1//", "https://api.example:8443/v1"),
         ("KAYRAN_API_URL", "http://LocalHost:3999/", "http://LocalHost:3999"),
-        ("KAYRAN_API_URL", "http://127.0.0.2:1/a%20b", "http://127.0.0.2:1/a%20b"),
         ("SLACK_API_URL", "http://[::1]:3999", "http://[::1]:3999/"),
         ("PORT", "65535", 65535),
         ("LOG_LEVEL", "warning", "WARNING"),
@@ -110,32 +107,22 @@ def test_certificates(environ: dict[str, str], tmp_path: Path) -> None:
     [
         ("SLACK_BOT_TOKEN", "", "is missing"),
         ("SLACK_BOT_TOKEN", "xapp-1-A1-planted", "is not a token that begins with xoxb-"),
-        ("SLACK_BOT_TOKEN", SIGNING_SECRET, "is not a token that begins with xoxb-"),
-        ("SLACK_BOT_TOKEN", "xoxb-", "is not a token that begins with xoxb-"),
         ("SLACK_BOT_TOKEN", "xoxb-1 planted", "has a space"),
         ("SLACK_BOT_TOKEN", '"xoxb-1-planted"', "a quotation mark"),
-        ("SLACK_BOT_TOKEN", "xoxb-1-planted…", "not plain ASCII"),
         ("SLACK_APP_TOKEN", "xoxb-1-planted", "is not a token that begins with xapp-"),
         ("SLACK_SIGNING_SECRET", "xoxb-1-planted", "holds one of Slack's tokens"),
         ("KAYRAN_API_KEY", "", "is missing"),
-        ("KAYRAN_API_KEY", "xapp-1-planted", "holds one of Slack's tokens"),
         ("KAYRAN_API_URL", "http://api.example", "begins with http://, which is only for this"),
         ("KAYRAN_API_URL", "http://localhost.evil.example", "begins with http://"),
         ("KAYRAN_API_URL", "http://127.0.0.1@evil.example", "is not an https:// address"),
-        ("KAYRAN_API_URL", "ftp://api.example", "is not an https:// address"),
         ("KAYRAN_API_URL", "https://u:planted@api.example", "is not an https:// address"),
         ("KAYRAN_API_URL", "https://api.example?key=planted", "is not an https:// address"),
-        ("KAYRAN_API_URL", "https://:443", "is not an https:// address"),
-        ("KAYRAN_API_URL", "https://a..b", "is not an https:// address"),
         ("KAYRAN_API_URL", "https://api.example:65536", "is not an https:// address"),
         ("KAYRAN_API_URL", "https://api.exa\tmple", "is not an https:// address"),
-        ("SLACK_API_URL", "http://slack.com/api/", "begins with http://"),
         ("ALLOWED_ROLES", f"admin,{SIGNING_SECRET}", "has a word in it that is no role"),
         ("ALLOWED_ROLES", "", "is set, and names no role"),
         ("DATABASE_URL", "mysql://u:planted@h/d", "begins with neither sqlite:/// nor postgresql"),
-        ("DATABASE_URL", "kayran.db", "can't be read as an address"),
         ("DATABASE_URL", "sqlite://kayran.db", "is not sqlite:/// and a file's path"),
-        ("DATABASE_URL", "sqlite://", "memory would forget"),
         ("DATABASE_URL", "sqlite:///:memory:", "memory would forget"),
         ("DATABASE_URL", "sqlite:///file:x?mode=memory&uri=true", "memory would forget"),
         ("DATABASE_URL", "sqlite:///file:kayran.db", "and a file's path"),
@@ -143,12 +130,10 @@ def test_certificates(environ: dict[str, str], tmp_path: Path) -> None:
         ("DATABASE_URL", "sqlite:////nowhere/kayran.db", "in a folder that does not exist"),
         ("DATABASE_URL", f"sqlite:///{'planted' * 99}/k.db", "in a folder that does not exist"),
         ("DATABASE_URL", "sqlite:///~/kayran.db", "~ is not understood here"),
-        ("DATABASE_URL", "postgresql+psycopg2://h/d", "begins with neither"),
         ("DATABASE_URL", "postgresql://u:planted@h:planted/d", "can't be read as an address"),
         ("DATABASE_URL", "postgresql://u:pl@nted@h/d", "@ is written %40"),
         ("PORT", "65536", "is not a port number"),
         ("PORT", "٣٠٠٠", "is not a port number"),
-        ("PORT", SIGNING_SECRET, "is not a port number"),
         ("LOG_LEVEL", "verbose", "is not a log level"),
         ("HTTPS_PROXY", "socks5://u:planted@proxy.example", "is not the address of an HTTP proxy"),
         ("https_proxy", "http://proxy.example/path", "is not the address of an HTTP proxy"),
@@ -172,25 +157,6 @@ def test_all_at_once() -> None:
     names = [*(each.name for each in VARIABLES), "SSL_CERT_FILE", "HTTPS_PROXY"]
 
     assert [each.split()[0] for each in faults_of(dict.fromkeys(names, "no g"))] == names
-
-
-@given(
-    name=st.sampled_from([*(each.name for each in VARIABLES), *OTHERS]),
-    value=st.text(max_size=40)
-    | st.from_regex(r"(https?|postgres|sqlite|xoxb-)[:/@a-z0-9%#?\[\].-]{0,30}", fullmatch=True),
-)
-def test_anything_at_all(name: str, value: str) -> None:
-    """Whatever stands in a variable, the settings are good or every fault is a sentence."""
-    sound = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s", "KAYRAN_API_KEY": "k"}
-
-    error = None
-    try:
-        sa.make_url(Settings.from_env({**sound, name: f"{value}-hush-hush-2f1c"}).database_url)
-    except SettingsError as raised:
-        error = raised
-
-    assert error is None or all(fault.endswith(".") for fault in error.faults)
-    assert error is None or "hush-hush-2f1c" not in as_message(error)
 
 
 def test_ways_in(environ: dict[str, str]) -> None:
@@ -236,13 +202,10 @@ def test_what_is_secret(environ: dict[str, str]) -> None:
         ({}, "https://slack.com/api/", None),
         ({"HTTPS_PROXY": PROXY}, "https://slack.com/api/", PROXY),
         ({"https_proxy": PROXY, "HTTPS_PROXY": "http://no"}, "wss://wss.slack.com/", PROXY),
-        ({"https_proxy": "", "HTTPS_PROXY": PROXY}, "https://slack.com/", None),
         ({"HTTP_PROXY": PROXY, "ALL_PROXY": PROXY}, "https://slack.com/", None),
         ({"HTTPS_PROXY": "p.example:80"}, "https://a.example", "http://p.example:80"),
         ({"HTTPS_PROXY": "https://u:p@p.io/"}, "https://a.example", "https://u:p@p.io"),
-        ({"HTTPS_PROXY": "http://[::1]:8080"}, "https://a.example", "http://[::1]:8080"),
         ({"HTTPS_PROXY": PROXY}, "https://127.0.0.1:3000/", None),
-        ({"HTTPS_PROXY": PROXY}, "http://[::1]:3000/", None),
         ({"HTTPS_PROXY": PROXY, "NO_PROXY": "*"}, "https://slack.com/", None),
         ({"HTTPS_PROXY": PROXY, "no_proxy": "a, .slack.com"}, "https://hooks.slack.com/", None),
         ({"HTTPS_PROXY": PROXY, "NO_PROXY": "slack.com"}, "https://noslack.com/", PROXY),

@@ -276,19 +276,6 @@ def test_how_a_change_ended_is_on_record(here: Process, clock: Clock) -> None:
     assert here.accepted("form-2").id == here.claimed().change.id
 
 
-def test_a_lease_that_has_run_out_unnoticed_is_still_good_to_close_with(
-    here: Process, clock: Clock
-) -> None:
-    """Where nobody has claimed the change since, how a late try ended counts."""
-    here.accepted()
-    claim = here.claimed()
-    clock.forward(LEASES.send + 5)
-
-    here.store.close(claim, Result(Outcome.APPLIED))
-
-    assert here.found(1).outcome is Outcome.APPLIED
-
-
 def test_who_has_lost_the_lease_closes_nothing(here: Process, other: Process, clock: Clock) -> None:
     """A stalled process's result is void, before the other one's and after."""
     here.accepted()
@@ -443,15 +430,6 @@ def test_after_a_day_delivery_is_given_up(database_url: str, here: Process, cloc
     clock.forward(1)
     assert here.outbox.postpone(change.id) is None
     assert select(database_url, "SELECT given_up_at FROM changes") == [(clock.now,)]
-
-
-def test_those_that_wait_longest_come_first(here: Process, clock: Clock) -> None:
-    """Whoever looks for what is pending gets no more than asked for."""
-    for number in range(4):
-        here.accepted(f"form-{number}")
-        clock.forward(1)
-
-    assert here.outbox.pending(3) == [1, 2, 3]
 
 
 def test_the_first_follow_up_of_a_change_is_found(here: Process) -> None:

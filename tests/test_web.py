@@ -43,7 +43,6 @@ PAYLOADS = st.builds(
     st.sampled_from(SOUND),
     st.dictionaries(st.sampled_from(sorted({name for p in SOUND for name in p})), VALUES),
 )
-PRINTABLE = st.text(st.characters(max_codepoint=255, exclude_categories=["C"]), max_size=80)
 MANY = hypothesis_settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -123,10 +122,8 @@ UNSIGNED: dict[str, dict[str, str]] = {
     "an empty timestamp": {**signed(COMMAND), "X-Slack-Request-Timestamp": ""},
     "a fraction of a second": signed(COMMAND, f"{NOW}.5"),
     "a time of many digits": signed(COMMAND, "9" * 5000),
-    "no number": signed(COMMAND, "nan"),
     "a signature of another version": {**signed(COMMAND), "X-Slack-Signature": "v1=" + "0" * 64},
     "a signature of other letters": {**signed(COMMAND), "X-Slack-Signature": "v0=" + "é" * 64},
-    "a signature in capitals": {**signed(COMMAND), "X-Slack-Signature": SIGNATURE.upper()},
     "a signature twice": {**signed(COMMAND), "X-Slack-Signature": f"{SIGNATURE},{SIGNATURE}"},
 }
 
@@ -195,16 +192,12 @@ def test_the_longest_body_is_read(served: Served) -> None:
     "body",
     [
         b"",
-        b"{}",
         b"payload={",
         b"\xff\xfe\x00",
-        b"a=b",
         as_form({"type": "dialog_submission"}),
         as_form({"type": "event_callback", "event": {"type": "x", "user": True}}),
         json.dumps({**SOUND[0], "authorizations": [None]}).encode(),
-        json.dumps({**SOUND[0], "enterprise": 1}).encode(),
         as_form({**SOUND[1], "team": True}),
-        as_form({**SOUND[1], "channel": 7}),
     ],
 )
 def test_what_slack_would_not_send(served: Served, body: bytes) -> None:
@@ -235,22 +228,6 @@ def test_no_5xx_for_signed_payloads(served: Served, payload: dict[str, Any], as_
     status, _, _ = served.post(body, JSON if as_json else None)
 
     assert status == 200 or 400 <= status < 500
-
-
-@MANY
-@given(
-    body=st.binary(max_size=300),
-    content_type=st.sampled_from([*JSON.values(), *FORM.values(), "", "text/plain; x"]),
-    made_up=st.none() | st.tuples(PRINTABLE, PRINTABLE),
-)
-def test_no_5xx_for_anything_else(
-    served: Served, body: bytes, content_type: str, made_up: tuple[str, str] | None
-) -> None:
-    """Whatever is posted, signed or with made-up headers, the answer is no 5xx."""
-    headers = dict(zip(signed(body), made_up, strict=True)) if made_up else signed(body)
-    status, _, _ = served.post(body, {"Content-Type": content_type, **headers})
-
-    assert 400 <= status < 500 or (made_up is None and status == 200)
 
 
 # Paths and health
@@ -299,13 +276,6 @@ def test_health_while_the_database_is_away(served: Served) -> None:
 
     assert said == "the database can't be written to"
     served.eventually(lambda: served.ask("GET", "/healthz")[0] == 200, "the bot to be well")
-
-
-def test_a_method_that_is_not_for_the_path(served: Served) -> None:
-    """405, with those that are; any other path is a 404."""
-    assert served.ask("GET", "/slack/events")[0] == 405
-    assert served.ask("DELETE", "/healthz")[1]["Allow"] == "GET, HEAD"
-    assert served.ask("GET", "/")[0] == 404
 
 
 # The server

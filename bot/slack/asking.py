@@ -7,18 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from slack_bolt import Ack
-from slack_sdk.models.views import View
 
 from bot.access import Reason
 from bot.asking import Ask, Ending
 from bot.changes import Origin
 from bot.slack import form, payloads, receipt, request_form, words
 from bot.slack.delivery import ChannelClosed, Later
-from bot.slack.form import Basis, UnreadableForm
+from bot.slack.form import Basis, Said
 from bot.slack.opening import Opening
 from bot.slack.payloads import Call
 from bot.slack.receipt import Message
-from bot.slack.services import Body, Services, explained
+from bot.slack.services import Body, Services
 
 log = logging.getLogger(__name__)
 
@@ -36,64 +35,57 @@ class Asking:
 
     def submit(self, ack: Ack, body: Body) -> None:
         """Ask: inline errors where nothing is chosen; else the form turns into what came of it."""
-        try:
-            ask, errors = request_form.parse(body, self.services.accounts)
-        except UnreadableForm:
-            ack(response_action="update", view=form.answer(words.older_release()))
-            return
+        ask, errors = request_form.parse(body, self.services.accounts)
         if errors:
             ack(response_action="errors", errors=errors)
-        else:
-            self._go_on(ack, body, self.ask_admin, ask)
+            return
+        ack(response_action="update", view=form.answer(words.ONE_MOMENT))
+        self.services.run(self.ask_admin, payloads.interaction(body), ask)
 
     def submit_decline(self, ack: Ack, body: Body) -> None:
         """Decline, in its form."""
-        self._go_on(ack, body, self.decline_request, *request_form.parse_decline(body))
+        ack(response_action="update", view=form.answer(words.ONE_MOMENT))
+        self.services.run(self.decline_request, payloads.interaction(body))
 
-    def press(self, make: Callable[[Call, str], View]) -> Callable[[Ack, Body], None]:
-        """The listener of a request's button: what comes of it is shown in a form of its own."""
+    def review(self, press: Call) -> None:
+        """Show the form with the request proposed."""
+        self._show(press, self._decide, lambda ask: self._proposed(press, ask))
 
-        def listener(ack: Ack, body: Body) -> None:
-            call, value = payloads.anything(body), str(body["actions"][0].get("value"))
-            show, background = self.opening.show, self.services.background
-            background.submit(show, call, lambda: make(call, value), with_button=False)
-            ack()
+    def decline(self, press: Call) -> None:
+        """Show the form in which to decline."""
+        self._show(press, self._decide, request_form.build_decline)
 
-        return listener
-
-    def review(self, call: Call, value: str) -> View:
-        """The form with the request proposed."""
-        return self._decide(call, value, lambda ask: self._proposed(call, ask))
-
-    def decline(self, call: Call, value: str) -> View:
-        """The form in which to decline."""
-        return self._decide(call, value, request_form.build_decline)
-
-    def withdraw(self, call: Call, value: str) -> View:
+    def withdraw(self, press: Call) -> None:
         """Take a request back; that is for whoever asked."""
-        ask = self._request(value)
-        if ask is None or ask.user != call.user:
-            return form.answer(words.not_yours(ask) if ask else words.older_release())
-        return self._settle(ask, Ending.WITHDRAWN, call.user)
+        self._show(press, self._withdrawn)
 
-    @explained
-    def ask_admin(self, call: Call, ask: Ask) -> None:
-        """Record the request and post it."""
-        decision = self.services.authorizer.deciding(call.user, call.team)()
-        if decision.allowed or decision.reason is Reason.ROLE_NOT_ALLOWED:
-            view = self._asked(ask)
-        else:
-            view = form.answer(self.services.deny(call, decision, "ask"))
-        self.services.fill(call, view, view_id=call.form or "")
+    def ask_admin(self, call: Call, ask: Ask) -> Said:
+        """Record the request and post it; where the channel does not take it, ask for another one."""
+        services, store = self.services, self.services.requests
+        decision = services.authorizer.deciding(call.user, call.team)()
+        if not decision.allowed and decision.reason is not Reason.ROLE_NOT_ALLOWED:
+            return services.refusal(call, "ask", decision)
+        asked = store.ask(ask)
+        if asked is None:
+            return words.TOO_MANY_REQUESTS
+        try:
+            posted = services.deliverer.post(ask.channel, receipt.request(asked), ask.thread)
+        except (ChannelClosed, Later) as error:
+            log.info("request %s is not posted in %s: %s", asked.id, ask.channel, error)
+            store.end(asked.id, Ending.NOT_POSTED)
+            elsewhere = replace(ask, channel=ask.user)
+            return request_form.build(elsewhere, words.cannot_post(ask), services.mailboxes)
+        store.posted(asked.id, str(posted["ts"]))
+        services.deliverer.on_delivered()
+        return words.was_asked(ask)
 
-    @explained
-    def decline_request(self, call: Call, value: str, remark: str) -> None:
+    def decline_request(self, call: Call) -> Said:
         """Decline, and tell whoever asked."""
-
-        def declined(ask: Ask) -> View:
-            return self._settle(ask, Ending.DECLINED, call.user, remark)
-
-        self.services.fill(call, self._decide(call, value, declined), view_id=call.form or "")
+        request_id, remark = request_form.parse_decline(call.payload)
+        named = replace(call, text=request_id)
+        return self._decide(
+            named, lambda ask: self._settle(ask, Ending.DECLINED, call.user, remark)
+        )
 
     def expire(self, ask: Ask) -> None:
         """Take the buttons off a request whose time is over; on record once Slack has done so."""
@@ -119,49 +111,37 @@ class Asking:
             return False
         return True
 
-    def _go_on(self, ack: Ack, body: Body, work: Callable[..., None], *more: object) -> None:
-        ack(response_action="update", view=form.answer(words.ONE_MOMENT))
-        self.services.background.submit(work, payloads.anything(body), *more)
+    def _show(self, press: Call, make: Callable[..., Said], *more: object) -> None:
+        # Its own button is still there to be pressed again.
+        self.opening.show(press, lambda: make(press, *more), with_button=False)
 
-    def _asked(self, ask: Ask) -> View:
-        """What comes of asking; where the channel does not take it, the form that asks for another."""
-        store = self.services.requests
-        asked = store.ask(ask)
-        if asked is None:
-            return form.answer(words.TOO_MANY_REQUESTS)
-        try:
-            posted = self.services.deliverer.post(ask.channel, receipt.request(asked), ask.thread)
-        except (ChannelClosed, Later) as error:
-            log.info("request %s is not posted in %s: %s", asked.id, ask.channel, error)
-            store.end(asked.id, Ending.NOT_POSTED)
-            elsewhere = replace(ask, channel=request_form.NOWHERE)
-            return request_form.build(elsewhere, words.cannot_post(ask), self.services.mailboxes)
-        store.posted(asked.id, str(posted["ts"]))
-        return form.answer(words.was_asked(ask))
+    def _request(self, press: Call) -> Ask | None:
+        return None if press.number is None else self.services.requests.request(press.number)
 
-    def _request(self, value: str) -> Ask | None:
-        number = payloads.number(value)
-        return None if number is None else self.services.requests.request(number)
+    def _withdrawn(self, press: Call) -> Said:
+        ask = self._request(press)
+        if ask is None or ask.user != press.user:
+            return words.not_yours(ask) if ask else words.OLDER_RELEASE
+        return self._settle(ask, Ending.WITHDRAWN, press.user)
 
-    def _decide(self, call: Call, value: str, make: Callable[[Ask], View]) -> View:
+    def _decide(self, call: Call, make: Callable[[Ask], Said]) -> Said:
         """What whoever may sees of a request: ``make`` while it is open, else how it ended."""
-        decision = self.services.authorizer.deciding(call.user, call.team)()
-        if not decision.allowed:
-            return form.answer(self.services.deny(call, decision, "request"))
-        ask = self._request(value)
+        if refusal := self.services.refusal(call, "request"):
+            return refusal
+        ask = self._request(call)
         if ask is None or ask.account not in self.services.accounts:
-            return form.answer(words.older_release())
-        return form.answer(words.request_state(ask)) if ask.ending else make(ask)
+            return words.OLDER_RELEASE
+        return words.request_state(ask) if ask.ending else make(ask)
 
-    def _settle(self, ask: Ask, ending: Ending, by: str, remark: str = "") -> View:
+    def _settle(self, ask: Ask, ending: Ending, by: str, remark: str = "") -> Said:
         """End a request, unless it has ended; how it stands then."""
         ended = self.services.requests.end(ask.id, ending, by, remark)
         if ended is not None:
             self.show(ended)
-        now = ended or self.services.requests.request(ask.id) or ask
-        return form.answer(words.request_state(now))
+            self.services.deliverer.on_delivered()
+        return words.request_state(ended or self.services.requests.request(ask.id) or ask)
 
-    def _proposed(self, call: Call, ask: Ask) -> View:
+    def _proposed(self, call: Call, ask: Ask) -> Said:
         current = self.services.accounts[ask.account].current_state()
         if ask.is_met_by(current):
             return self._settle(ask, Ending.ALREADY_SO, call.user)

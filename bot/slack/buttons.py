@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from slack_bolt import Ack
 from slack_sdk.models.views import View
 
-from bot.changes import Accepted, Change, CurrentState, Origin, Request
+from bot.access import Decision
+from bot.changes import Accepted, Change, CurrentState, Origin, RecordedState, Request
 from bot.notifications import Flags
-from bot.slack import form, payloads, receipt, words
-from bot.slack.form import Basis
+from bot.slack import form, receipt, words
+from bot.slack.form import Basis, Said
 from bot.slack.opening import Opening
-from bot.slack.payloads import Press
-from bot.slack.services import Body, Services, explained
+from bot.slack.payloads import Call
+from bot.slack.services import Services
 
 READ_AT_PRESS_SECONDS = 0.8
 """How long Kayran has to say what is set where a trigger may still be needed afterwards."""
@@ -32,72 +32,70 @@ class Buttons:
     services: Services
     opening: Opening
 
-    def undo(self, ack: Ack, body: Body) -> None:
-        """Undo, on a change that was applied."""
-        press = payloads.press(body)
-        self.services.background.submit(self.undo_change, press)
-        ack()
+    def undo(self, press: Call) -> Said | None:
+        """Undo, on a change that was applied: set what was known before it."""
+        return self._do(press, Origin.UNDO)
 
-    def try_again(self, ack: Ack, body: Body) -> None:
-        """Try again, on a change that was not."""
-        press = payloads.press(body)
-        self.services.background.submit(self.try_change_again, press)
-        ack()
+    def try_again(self, press: Call) -> Said | None:
+        """Try again, on a change that was not: send the same nine once more."""
+        return self._do(press, Origin.TRY_AGAIN)
 
-    def change(self, ack: Ack, body: Body) -> None:
-        """Change, on any result."""
-        press = payloads.press(body)
-        self.services.background.submit(self.change_anew, press)
-        ack()
+    def change(self, press: Call) -> None:
+        """Change, on any result: the form for the thread it is in, and for the change's own account where
+        the bot has its key.
+        """
 
-    @explained
-    def undo_change(self, press: Press) -> None:
-        """Set what was known before the change."""
-        self._do(press, Origin.UNDO)
-
-    @explained
-    def try_change_again(self, press: Press) -> None:
-        """Send the same nine once more."""
-        self._do(press, Origin.TRY_AGAIN)
-
-    @explained
-    def change_anew(self, press: Press) -> None:
-        """Open the form for the thread it is in, and the change's own account where the bot has its key."""
-
-        def of_its_account() -> View:
+        def of_its_account() -> Said:
             change = self._change(press)
             return self.opening.form_for(press, "change", change.account if change else "")
 
         # Its own button is still there to be pressed again.
         self.opening.show(press, of_its_account, with_button=False)
 
-    def _do(self, press: Press, origin: Origin) -> None:
-        services, replies = self.services, self.services.replies
+    def _do(self, press: Call, origin: Origin) -> Said | None:
+        services = self.services
         decision = services.authorizer.deciding(press.user, press.team)()
-        if not decision.allowed:
-            replies.say(press, services.deny(press, decision, origin.value))
-            return
+        if refusal := services.refusal(press, origin.value, decision):
+            return refusal
         change = self._change(press)
         if change is None or not _possible(origin, change):
-            replies.say(press, words.older_release())
-            return
+            return words.OLDER_RELEASE
         request_key = f"{origin.value}.{change.id}"
-        changes = services.accounts[change.account]
-        recorded = changes.recorded_state(request_key)
+        recorded = services.accounts[change.account].recorded_state(request_key)
         used = services.store.follow_up(change.id) or recorded.same_request
         if used is not None:
-            replies.say(press, words.already_used(used))
-            return
-        if recorded.number > change.number:
+            return words.already_used(used)
+        saved = self._save(press, origin, change, decision, recorded)
+        if saved is None:
             self._propose(press, origin, change)
-            return
+        elif saved.again:
+            return words.already_used(saved.change)
+        else:
+            services.carry_on(saved.change, press.response_url)
+            if press.ephemeral:
+                # An ephemeral message can be changed through its own press alone.
+                message = receipt.result([change, saved.change], post_error=change.post_error)
+                services.replies.post(press.response_url, message, replace=True)
+        return None
+
+    def _save(
+        self,
+        press: Call,
+        origin: Origin,
+        change: Change,
+        decision: Decision,
+        recorded: RecordedState,
+    ) -> Accepted | None:
+        """Record what the button does, unless things have moved on since, or are not known."""
+        if recorded.number > change.number:
+            return None
+        changes = self.services.accounts[change.account]
         current = CurrentState(recorded, changes.read(READ_AT_PRESS_SECONDS))
         wanted = current.flags.with_(_choices(origin, change))
         if wanted.unknown_ones:
-            self._propose(press, origin, change)
-            return
+            return None
         request = Request(
-            request_key=request_key,
+            request_key=f"{origin.value}.{change.id}",
             team=press.team or "",
             user=press.user,
             role=decision.role.value if decision.role else "",
@@ -113,23 +111,14 @@ class Buttons:
             mailbox=changes.mailbox,
         )
         saved = changes.submit(request, recorded, current.report)
-        if not isinstance(saved, Accepted):
-            self._propose(press, origin, change)
-        elif saved.again:
-            replies.say(press, words.already_used(saved.change))
-        else:
-            services.carry_on(saved.change, press.response_url)
-            if press.ephemeral:
-                # An ephemeral message can be changed through its own press alone.
-                message = receipt.result([change, saved.change], post_error=change.post_error)
-                replies.post(press.response_url, message, replace=True)
+        return saved if isinstance(saved, Accepted) else None
 
-    def _change(self, press: Press) -> Change | None:
+    def _change(self, press: Call) -> Change | None:
         """The change that the button is about, where the bot has its account's key."""
         change = None if press.number is None else self.services.store.change(press.number)
         return change if change and change.account in self.services.accounts else None
 
-    def _propose(self, press: Press, origin: Origin, change: Change) -> None:
+    def _propose(self, press: Call, origin: Origin, change: Change) -> None:
         def proposed() -> View:
             services = self.services
             current = services.accounts[change.account].current_state()

@@ -8,27 +8,24 @@ proposed in it. Nothing here changes anything.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
-from slack_bolt import Ack
 from slack_sdk.models.blocks.blocks import Block
 
 from bot.changes import Change, Changes, Denial
 from bot.notifications import BY_NAME, COMMAND_WORDS, PARAMETERS
-from bot.slack import payloads, receipt, words
+from bot.slack import receipt, words
 from bot.slack.mrkdwn import buttons, section
 from bot.slack.opening import Opening
-from bot.slack.payloads import Call, Press
+from bot.slack.payloads import Call
 from bot.slack.receipt import Message
-from bot.slack.services import Body, Services, explained
+from bot.slack.services import Answer, Services
 
 AT_ONCE = 10
 """How many changes and denials a history shows."""
-OLDER = re.compile(r"^before_(change|denial)\.")
-"""How the ``action_id`` of a history's button begins: with what its id is of. The account follows."""
+OLDER_ACTION_ID = "older"
 
 
 @dataclass(frozen=True)
@@ -97,63 +94,39 @@ class Commands:
     services: Services
     opening: Opening
 
-    def command(self, ack: Ack, body: Body) -> None:
-        """``/kayran-notify``."""
-        call, services = payloads.command(body), self.services
-        if self._read(call).word == "help":
-            ack(words.usage(services.authorizer.roles, several=bool(services.mailboxes)))
-            return
-        services.background.submit(self.answer, call)
-        ack()
-
-    def press(self, ack: Ack, body: Body) -> None:
-        """The button that stands where a form could not be opened."""
-        press = payloads.press(body)
-        self.services.background.submit(self.answer, replace(press, text=press.value))
-        ack()
-
-    def older(self, ack: Ack, body: Body) -> None:
-        """The button below a history."""
-        self.services.background.submit(self.show_older, payloads.press(body))
-        ack()
-
-    @explained
-    def answer(self, call: Call) -> None:
+    def answer(self, call: Call) -> Answer | None:
         """Open the form, or answer the person alone. A pressed button goes: where that came to nothing
         again, there are other words by now, below it.
         """
-        services, typed = self.services, self._read(call)
-        if typed.word not in ("status", "history") and not typed.unknown:
+        typed = self._read(call)
+        if typed.word == "help":
+            several = bool(self.services.mailboxes)
+            return words.usage(self.services.authorizer.roles, several=several)
+        said: Answer | None = None
+        if typed.unknown or typed.word in ("status", "history"):
+            said = self.services.refusal(call, "command") or self._answer(typed)
+        else:
             show = partial(self.opening.form_for, call, "command", typed.account, typed.choices)
             self.opening.show(call, show)
-        elif not self._may(call, "command"):
-            pass
-        elif typed.unknown:
-            services.replies.say(call, words.not_understood(typed.unknown, typed.nearest))
-        elif typed.word == "status":
-            changes = services.accounts.get(typed.account, services.default)
-            services.reply(call, self._status(changes))
-        else:
-            services.reply(call, self._history(typed.account))
-        if isinstance(call, Press) and call.ephemeral:
-            services.replies.delete_original(call.response_url)
+        if call.ephemeral:
+            self.services.replies.delete_original(call.response_url)
+        return said
 
-    @explained
-    def show_older(self, press: Press) -> None:
-        """Show what is on record before what the button names."""
-        if self._may(press, "history"):
-            kind, _, account = press.action.removeprefix("before_").partition(".")
-            self.services.reply(press, self._history(account, (kind, press.number or 0)))
+    def older(self, press: Call) -> Answer:
+        """What is on record before what the button below a history names."""
+        kind, number, account = press.text.split(".")
+        refusal = self.services.refusal(press, "history")
+        return refusal or self._history(account, (kind, int(number)))
+
+    def _answer(self, typed: Typed) -> Answer:
+        if typed.unknown:
+            return words.not_understood(typed.unknown, typed.nearest)
+        if typed.word == "history":
+            return self._history(typed.account)
+        return self._status(self.services.accounts.get(typed.account, self.services.default))
 
     def _read(self, call: Call) -> Typed:
         return read(call.text, {name: a for a, name in self.services.mailboxes.items()})
-
-    def _may(self, call: Call, step: str) -> bool:
-        """Decide afresh; whoever may not is told so."""
-        decision = self.services.authorizer.deciding(call.user, call.team)()
-        if not decision.allowed:
-            self.services.replies.say(call, self.services.deny(call, decision, step))
-        return decision.allowed
 
     def _status(self, changes: Changes) -> Message:
         current = changes.current_state()
@@ -165,12 +138,12 @@ class Commands:
     def _history(self, account: str, older_than: tuple[str, int] | None = None) -> Message:
         found = self.services.store.latest(AT_ONCE + 1, account, older_than)
         shown = found[:AT_ONCE]
-        lines = [self._line(each) for each in shown] or [words.nothing_on_record()]
+        lines = [self._line(each) for each in shown] or [words.NOTHING_ON_RECORD]
         blocks: list[Block] = [*map(section, lines)]
         if len(found) > AT_ONCE:
             kind = "change" if isinstance(shown[-1], Change) else "denial"
-            button = (words.OLDER, f"before_{kind}.{account}")
-            blocks.append(buttons(str(shown[-1].id), button))
+            value = f"{kind}.{shown[-1].id}.{account}"
+            blocks.append(buttons(value, (words.OLDER, OLDER_ACTION_ID)))
         return receipt.message(blocks)
 
     def _line(self, entry: Change | Denial) -> str:

@@ -23,16 +23,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from slack_sdk.models.blocks import (
-    ActionsBlock,
-    CheckboxesElement,
-    InputBlock,
-    MarkdownTextObject,
-    Option,
-    PlainTextObject,
-    RadioButtonsElement,
-    StaticSelectElement,
-)
+from slack_sdk.models import blocks as kit
 from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
@@ -56,6 +47,10 @@ METADATA = 3000
 _ANYTHING = re.compile(r".+", re.DOTALL)
 _CONVERSATION = re.compile(r"[CDG][A-Z0-9]{1,20}")
 """A channel, a direct message or a group of them; of users' ids, only the person's own is one."""
+
+
+Said = str | View
+"""What a person is told: a sentence, or a form with more in it."""
 
 
 class UnreadableForm(ValueError):  # noqa: N818 (the name is what happened)
@@ -105,16 +100,11 @@ class Basis:
 
     def anew(self, current: CurrentState, account: str) -> Basis:
         """The same place, based on what is true now; and the same purpose, where the account stays."""
-        stays = account == self.account
-        return replace(
-            self,
-            form=uuid.uuid4().hex,
-            account=account,
-            shown=current.flags,
-            based_on=current.recorded.number,
-            origin=self.origin if stays else Origin.FORM,
-            origin_change=self.origin_change if stays else None,
-        )
+        form, number = uuid.uuid4().hex, current.recorded.number
+        anew = replace(self, form=form, account=account, shown=current.flags, based_on=number)
+        if account == self.account:
+            return anew
+        return replace(anew, origin=Origin.FORM, origin_change=None)
 
 
 @dataclass(frozen=True)
@@ -167,25 +157,26 @@ def loading(external_id: str | None = None) -> View:
         external_id: a name of our own for it, by which it can be found where Slack's answer with its
             id is lost (https://docs.slack.dev/reference/methods/views.update).
     """
-    view = answer(words.loading())
+    view = answer(words.LOADING)
     view.external_id = external_id
     return view
 
 
 def answer(text: str) -> View:
     """The form turned into a plain answer."""
-    return View(
-        type="modal",
-        callback_id=ANSWER_CALLBACK_ID,
-        title=PlainTextObject(text=words.FORM_TITLE),
-        close=PlainTextObject(text=words.CLOSE),
-        blocks=[section(text)],
-    )
+    title, close, blocks = words.FORM_TITLE, words.CLOSE, [section(text)]
+    callback_id = ANSWER_CALLBACK_ID
+    return View(type="modal", callback_id=callback_id, title=title, close=close, blocks=blocks)
+
+
+def shown(said: Said) -> View:
+    """What is said, as a form."""
+    return answer(said) if isinstance(said, str) else said
 
 
 def unchanged(basis: Basis) -> View:
     """The form turned into the answer that there is nothing to change, and a way to send it all the same."""
-    view = answer(words.nothing_to_change())
+    view = answer(words.NOTHING_TO_CHANGE)
     view.callback_id = UNCHANGED_CALLBACK_ID
     view.private_metadata = encode(basis)
     view.blocks.append(buttons(basis.form, (words.SEND_ANYWAY, SEND_ANYWAY_ACTION_ID)))
@@ -243,7 +234,7 @@ def modal(callback_id: str, metadata: str, title: str, submit: str, blocks: list
 def build_again(submission: Submission, conflict: Conflict, mailboxes: Mapping[str, str]) -> View:
     """The form as things stand now, with the person's own changes laid over it, and who changed what."""
     before, current = submission.basis, conflict.current
-    lines = [words.came_back(), *_foreign_changes(submission, conflict)]
+    lines = [words.CAME_BACK, *_foreign_changes(submission, conflict)]
     basis = before.anew(current, before.account)
     return build(basis, current, mailboxes, submission.own_changes, lines)
 
@@ -286,27 +277,24 @@ def _chosen_account(view: Mapping[str, Any], basis: Basis) -> str:
     return basis.account if select is None else str(select["selected_option"]["value"])
 
 
-def _mailbox_select(basis: Basis, mailboxes: Mapping[str, str]) -> ActionsBlock:
-    options = {
-        account: Option(value=account, text=PlainTextObject(text=name))
-        for account, name in mailboxes.items()
-    }
-    select = StaticSelectElement(
+def _mailbox_select(basis: Basis, mailboxes: Mapping[str, str]) -> kit.ActionsBlock:
+    options = {account: kit.Option(value=account, text=name) for account, name in mailboxes.items()}
+    select = kit.StaticSelectElement(
         action_id=MAILBOX_ACTION_ID,
         options=list(options.values()),
         initial_option=options[basis.account],
     )
-    return ActionsBlock(block_id=_block_id(MAILBOX_ACTION_ID, basis.form), elements=[select])
+    return kit.ActionsBlock(block_id=_block_id(MAILBOX_ACTION_ID, basis.form), elements=[select])
 
 
-def _checkboxes(phase: Phase, basis: Basis, chosen: Flags) -> InputBlock:
+def _checkboxes(phase: Phase, basis: Basis, chosen: Flags) -> kit.InputBlock:
     options = {n.parameter: _option(n) for n in _known(phase, basis)}
     ticked = [option for parameter, option in options.items() if chosen[parameter]]
-    return InputBlock(
+    return kit.InputBlock(
         block_id=_block_id(phase.value, basis.form),
-        label=PlainTextObject(text=words.PHASES[phase]),
+        label=words.PHASES[phase],
         optional=True,
-        element=CheckboxesElement(
+        element=kit.CheckboxesElement(
             action_id=TICKS_ACTION_ID,
             options=list(options.values()),
             initial_options=ticked or None,
@@ -314,21 +302,23 @@ def _checkboxes(phase: Phase, basis: Basis, chosen: Flags) -> InputBlock:
     )
 
 
-def _option(notification: Notification) -> Option:
+def _option(notification: Notification) -> kit.Option:
     text = words.option(notification)
-    return Option(value=notification.parameter, text=MarkdownTextObject(text=text, verbatim=True))
+    return kit.Option(
+        value=notification.parameter, text=kit.MarkdownTextObject(text=text, verbatim=True)
+    )
 
 
-def _radio_buttons(notification: Notification, basis: Basis, chosen: Flags) -> InputBlock:
+def _radio_buttons(notification: Notification, basis: Basis, chosen: Flags) -> kit.InputBlock:
     options = {
-        on: Option(value=value, text=PlainTextObject(text=words.ON_OFF[on]))
+        on: kit.Option(value=value, text=words.ON_OFF[on])
         for value, on in _choices(notification.parameter).items()
     }
     is_on = chosen[notification.parameter]
-    return InputBlock(
+    return kit.InputBlock(
         block_id=_block_id(notification.parameter, basis.form),
-        label=PlainTextObject(text=words.choice_label(notification)),
-        element=RadioButtonsElement(
+        label=words.choice_label(notification),
+        element=kit.RadioButtonsElement(
             action_id=CHOICE_ACTION_ID,
             options=list(options.values()),
             initial_option=None if is_on is None else options[is_on],
@@ -404,18 +394,7 @@ def _chosen(values: Mapping[str, Any], basis: Basis) -> dict[str, bool]:
 
 def encode(basis: Basis) -> str:
     """What ``private_metadata`` holds."""
-    carried = {
-        "form": basis.form,
-        "account": basis.account,
-        "channel": basis.channel,
-        "thread": basis.thread,
-        "response_url": basis.response_url,
-        "shown": basis.shown.encode(),
-        "number": basis.based_on,
-        "origin": basis.origin.value,
-        "origin_change": basis.origin_change,
-        "request_id": basis.request_id,
-    }
+    carried = {**vars(basis), "shown": basis.shown.encode(), "origin": basis.origin.value}
     metadata = json.dumps({k: v for k, v in carried.items() if v is not None})
     # What Slack would not take is left out: the way round is a direct message then.
     return metadata if len(metadata) <= METADATA else encode(replace(basis, response_url=None))
@@ -434,7 +413,7 @@ def decode(metadata: str, user: str) -> Basis:
         thread=_text(carried["thread"], TS) if "thread" in carried else None,
         response_url=_text(carried["response_url"]) if "response_url" in carried else None,
         shown=Flags.decode(_text(carried["shown"])),
-        based_on=_number(carried["number"]),
+        based_on=_number(carried["based_on"]),
         origin=Origin(carried["origin"]),
         origin_change=_number(carried["origin_change"]) if "origin_change" in carried else None,
         request_id=_number(carried["request_id"]) if "request_id" in carried else None,

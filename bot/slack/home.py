@@ -10,23 +10,21 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 
 from slack_bolt import Ack
 from slack_sdk.errors import SlackApiError
-from slack_sdk.models.blocks import ButtonElement, DividerBlock, PlainTextObject
+from slack_sdk.models.blocks import ButtonElement, DividerBlock, SectionBlock
 from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
 from bot.access import Decision
 from bot.changes import Changes
-from bot.errors import StoreUnavailable
-from bot.slack import payloads, words
+from bot.slack import payloads, receipt, words
 from bot.slack.authorizer import UNREACHABLE
 from bot.slack.mrkdwn import context, section
 from bot.slack.opening import Opening
 from bot.slack.payloads import Call
-from bot.slack.services import Body, Services, error_code, explained, new_reference
+from bot.slack.services import Body, Services, error_code, worded
 
 log = logging.getLogger(__name__)
 
@@ -61,17 +59,9 @@ class Home:
             self.services.background.submit(self._show, [call])
         ack()
 
-    def change(self, ack: Ack, body: Body) -> None:
+    def change(self, call: Call) -> None:
         """Change, beside a mailbox. There is no channel: the result is reported to the person directly."""
-        call, account = payloads.anything(body), str(body["actions"][0].get("value"))
-        call = replace(call, channel=call.user)
-        self.services.background.submit(self.open_form, call, account)
-        ack()
-
-    @explained
-    def open_form(self, call: Call, account: str) -> None:
-        """Open the form of the mailbox."""
-        self._opening.show(call, lambda: self._opening.form_for(call, "home", account))
+        self._opening.show(call, lambda: self._opening.form_for(call, "home", call.text))
 
     def change_delivered(self) -> None:
         """Bring the Homes up to date."""
@@ -84,12 +74,13 @@ class Home:
         """Publish these people's Homes, until no change was delivered meanwhile."""
         shown = None
         while calls and shown is not self._newest:
-            shown, content = self._newest, None
+            shown = self._newest
+            content: Sequence[Block] | str = ""
             for call in calls:
                 decision = self.services.authorizer.deciding(call.user, call.team)()
                 if decision.allowed:
                     self._remember(call)
-                    content = content or self._content()
+                    content = content or worded(call.user, self._content)
                     self._publish(call.user, content)
                 else:
                     self._opened.pop(call.user, None)
@@ -99,9 +90,10 @@ class Home:
         if len(self._opened) < REMEMBERED_AT_MOST:
             self._opened[call.user] = call
 
-    def _publish(self, user: str, blocks: Sequence[Block]) -> None:
-        view = View(type="home", blocks=blocks[:BLOCKS_AT_MOST])
+    def _publish(self, user: str, content: Sequence[Block] | str) -> None:
+        blocks = [section(content)] if isinstance(content, str) else content[:BLOCKS_AT_MOST]
         try:
+            view = View(type="home", blocks=blocks)
             self.services.patient.views_publish(user_id=user, view=view)
         except (SlackApiError, *UNREACHABLE) as error:
             log.warning("views.publish for %s: %s", user, error_code(error))
@@ -109,31 +101,29 @@ class Home:
     def _content(self) -> list[Block]:
         """What those who may see: the same for all of them."""
         blocks: list[Block] = []
-        try:
-            for changes in self.services.accounts.values():
-                blocks += [*([DividerBlock()] if blocks else []), *self._mailbox(changes)]
-        except StoreUnavailable:
-            return [section(words.store_unavailable())]
-        except Exception:
-            reference = new_reference()
-            log.exception("the content of the Home, reference %s", reference)
-            return [section(words.unexpected(reference))]
+        for changes in self.services.accounts.values():
+            blocks += [*self._mailbox(changes), DividerBlock()]
+        asked = self.services.requests.open_requests()
+        for ask in (ask for ask in asked if ask.account in self.services.accounts):
+            review = (words.REVIEW, receipt.REVIEW_ACTION_ID)
+            blocks.append(_beside(words.request(ask), str(ask.id), *review))
         return blocks
 
     def _mailbox(self, changes: Changes) -> list[Block]:
-        store = self.services.store
         whose, nine, *sources = words.status(changes.current_state(), changes.mailbox)
-        top = section(whose)
-        top.accessory = ButtonElement(
-            text=PlainTextObject(text=words.CHANGE),
-            action_id=CHANGE_ACTION_ID,
-            value=changes.account,
-        )
-        latest = store.last_changes(changes.account, CHANGES_SHOWN)
+        top = _beside(whose, changes.account, words.CHANGE, CHANGE_ACTION_ID)
+        latest = self.services.store.last_changes(changes.account, CHANGES_SHOWN)
         lines = [f"• {self.services.line(change)}" for change in latest]
-        last = [words.last_changes(), *lines] if lines else [words.nothing_on_record()]
+        last = [words.LAST_CHANGES, *lines] if lines else [words.NOTHING_ON_RECORD]
         return [top, section(nine), context(" ".join(sources)), section("\n".join(last))]
 
     def _for_others(self, decision: Decision) -> list[Block]:
         roles = self.services.authorizer.roles
         return [section(text) for text in words.home_for_others(decision, roles)]
+
+
+def _beside(text: str, value: str, label: str, action_id: str) -> SectionBlock:
+    """A paragraph with a button beside it."""
+    block = section(text)
+    block.accessory = ButtonElement(text=label, action_id=action_id, value=value)
+    return block

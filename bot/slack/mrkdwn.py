@@ -7,30 +7,20 @@ the text. Left to itself it would turn a masked mailbox, a…e@example.com, into
 
 from __future__ import annotations
 
-from slack_sdk.models.blocks import (
-    ActionsBlock,
-    ButtonElement,
-    ContextBlock,
-    MarkdownTextObject,
-    PlainTextObject,
-    SectionBlock,
-)
+from slack_sdk.models import blocks as kit
 
 
-def section(text: str) -> SectionBlock:
+def section(text: str) -> kit.SectionBlock:
     """A paragraph."""
-    return SectionBlock(text=MarkdownTextObject(text=text, verbatim=True))
+    return kit.SectionBlock(text=kit.MarkdownTextObject(text=text, verbatim=True))
 
 
-def context(text: str) -> ContextBlock:
+def context(text: str) -> kit.ContextBlock:
     """A remark, in small print."""
-    return ContextBlock(elements=[MarkdownTextObject(text=text, verbatim=True)])
+    return kit.ContextBlock(elements=[kit.MarkdownTextObject(text=text, verbatim=True)])
 
 
-def buttons(value: str | None, *each: tuple[str, str]) -> ActionsBlock:
+def buttons(value: str | None, *each: tuple[str, str]) -> kit.ActionsBlock:
     """Buttons in a row, by what they are called and their ``action_id``; all carry the same value."""
-    elements = [
-        ButtonElement(text=PlainTextObject(text=text), action_id=action_id, value=value)
-        for text, action_id in each
-    ]
-    return ActionsBlock(elements=elements)
+    elements = [kit.ButtonElement(text=text, action_id=key, value=value) for text, key in each]
+    return kit.ActionsBlock(elements=elements)

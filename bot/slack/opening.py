@@ -12,20 +12,18 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from slack_bolt import Ack
 from slack_sdk.errors import SlackApiError
 from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
-from bot.errors import StoreUnavailable
-from bot.slack import form, payloads, words
+from bot.slack import form, words
 from bot.slack.authorizer import UNREACHABLE
 from bot.slack.client import SLACKS_OWN_FAULTS
-from bot.slack.form import Basis
+from bot.slack.form import Basis, Said
 from bot.slack.mrkdwn import buttons, section
 from bot.slack.payloads import Call
 from bot.slack.receipt import message
-from bot.slack.services import Body, Services, error_code, explained, new_reference
+from bot.slack.services import Services, error_code, worded
 
 log = logging.getLogger(__name__)
 
@@ -51,19 +49,13 @@ class Opening:
 
     services: Services
 
-    def shortcut(self, ack: Ack, body: Body) -> None:
-        """The shortcut, on a message or anywhere."""
-        self.services.background.submit(self.open_at_shortcut, payloads.shortcut(body))
-        ack()
-
-    @explained
     def open_at_shortcut(self, call: Call) -> None:
         """Open the form for the message's thread, or for the person directly."""
         self.show(call, lambda: self.form_for(call, "shortcut"))
 
     def form_for(
         self, call: Call, step: str, account: str = "", choices: Mapping[str, bool] | None = None
-    ) -> View:
+    ) -> Said:
         """The form as things stand now, or why there is none.
 
         Args:
@@ -85,7 +77,7 @@ class Opening:
         top = [words.proposed(current.flags, choices)] if choices else []
         return form.build(basis, current, self.services.mailboxes, choices, top)
 
-    def show(self, call: Call, make: Callable[[], View], *, with_button: bool = True) -> None:
+    def show(self, call: Call, make: Callable[[], Said], *, with_button: bool = True) -> None:
         """Open the loading form, and turn it into what comes of ``make``.
 
         Args:
@@ -95,7 +87,7 @@ class Opening:
         """
         external_id = _external_id(call)
         opening = self.services.calls.submit(self._open, call, external_id)
-        view = _made(call, make)
+        view = form.shown(worded(call.user, make))
         try:
             view_id = opening.result()
         except (SlackApiError, *UNREACHABLE) as error:
@@ -108,7 +100,7 @@ class Opening:
             return
         trouble = self.services.fill(call, view, view_id=view_id)
         if trouble is not None and trouble not in _FORM_GONE:
-            self.services.reply(call, message([section(words.not_filled())]))
+            self.services.answer(call, message([section(words.NOT_FILLED)]))
 
     def _open(self, call: Call, external_id: str) -> str:
         view = form.loading(external_id)
@@ -120,9 +112,9 @@ class Opening:
         brings a fresh trigger; a refusal is said as it is.
         """
         log.warning("views.open for %s: %s", call.user, code)
-        text = words.trigger_expired() if code in _TRIGGER_GONE else words.not_opened()
+        text = words.TRIGGER_EXPIRED if code in _TRIGGER_GONE else words.NOT_OPENED
         if code in _OPEN_ALREADY:
-            text = words.opened_already()
+            text = words.OPENED_ALREADY
         if view.callback_id == form.ANSWER_CALLBACK_ID:
             text = "\n".join(block["text"]["text"] for block in view.to_dict()["blocks"])
             with_button = False
@@ -132,18 +124,7 @@ class Opening:
             # (https://docs.slack.dev/reference/block-kit/block-elements/button-element).
             value = call.text[:2000] or None
             blocks.append(buttons(value, (words.OPEN_FORM, OPEN_FORM_ACTION_ID)))
-        self.services.reply(call, message(blocks))
-
-
-def _made(call: Call, make: Callable[[], View]) -> View:
-    try:
-        return make()
-    except StoreUnavailable:
-        return form.answer(words.store_unavailable())
-    except Exception:
-        reference = new_reference()
-        log.exception("a form for %s, reference %s", call.user, reference)
-        return form.answer(words.unexpected(reference))
+        self.services.answer(call, message(blocks))
 
 
 def _external_id(call: Call) -> str:

@@ -12,12 +12,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-LONGEST_ID = 18
-"""Digits that fit 64 bits."""
 _Path = tuple[str | int, ...]
 LONGEST_ID = 18
 """Digits that fit 64 bits."""
@@ -34,12 +32,15 @@ class Call:
 
     Attributes:
         team: the id of the workspace the payload names.
-        channel: the id of the conversation; a user's own id stands for the bot's conversation with them.
+        channel: the id of the conversation; the person's own id where it was in none, and stands for the
+            bot's conversation with them.
         trigger: opens a form: once, within 3 s.
         response_url: takes answers, five within 30 minutes.
-        thread: the ``ts`` of the thread's parent, where it was in a thread.
+        thread: the ``ts`` of the thread's parent, where it was in a thread or on a message.
         form: the ``view_id`` of the modal, where it was in one.
-        text: what was typed after the command.
+        text: what was typed after the command, or what the button carries.
+        ephemeral: whether it was in a message that one person sees, so that no thread can start at it.
+        payload: as Slack sent it, for what reads a form.
     """
 
     user: str
@@ -50,27 +51,14 @@ class Call:
     thread: str | None = None
     form: str | None = None
     text: str = ""
-
-
-@dataclass(frozen=True)
-class Press(Call):
-    """A press of a button in a message.
-
-    Attributes:
-        action: the button's ``action_id``.
-        value: what the button carries.
-        ephemeral: whether the message is visible to one person only, so that no thread can start at it.
-    """
-
-    action: str = ""
-    value: str = ""
     ephemeral: bool = False
+    payload: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def number(self) -> int | None:
-        """The id that the button carries, where it is one."""
-        digits = self.value.isascii() and self.value.isdigit() and len(self.value) <= LONGEST_ID
-        return int(self.value) if digits else None
+        """The id that a button carries, where it is one."""
+        digits = self.text.isascii() and self.text.isdigit() and len(self.text) <= LONGEST_ID
+        return int(self.text) if digits else None
 
 
 def body(raw: bytes) -> dict[str, Any]:
@@ -123,7 +111,7 @@ _REQUIRED: dict[str, tuple[_Path, ...]] = {
     "view_submission": _VIEW,
     "view_closed": _VIEW,
     "shortcut": _SHORTCUT,
-    "message_action": _SHORTCUT,
+    "message_action": (*_SHORTCUT, ("channel", "id")),
     "event_callback": (("event", "type"),),
     "url_verification": (("challenge",),),
 }
@@ -152,61 +140,29 @@ def home_opened(payload: Mapping[str, Any]) -> Call | None:
     return Call(user, _text(payload, "team_id"), channel=user)
 
 
-def press(payload: Mapping[str, Any]) -> Press:
-    """A press of a button in a message.
+def interaction(payload: Mapping[str, Any]) -> Call:
+    """A press, a menu, a shortcut or a form, wherever it was.
 
-    Raises:
-        NotFromSlack: when it was in no conversation.
+    What is on a message is of that message's thread.
     """
-    call = anything(payload)
+    user = _required(payload, "user", "id")
     ephemeral = _at(payload, "container", "is_ephemeral") is True
     thread = _ts(payload, "container", "thread_ts") or _ts(payload, "message", "thread_ts")
     if thread is None and not ephemeral:
-        thread = _ts(payload, "container", "message_ts")
-    return Press(
-        user=call.user,
-        team=call.team,
-        channel=_required(payload, "channel", "id"),
-        trigger=call.trigger,
-        response_url=call.response_url,
-        thread=thread,
-        action=_required(payload, "actions", 0, "action_id"),
-        value=_text(payload, "actions", 0, "value") or "",
-        ephemeral=ephemeral,
-    )
-
-
-def shortcut(payload: Mapping[str, Any]) -> Call:
-    """A shortcut: on a message it is of that message's thread; elsewhere there is no channel, and the
-    person's own id takes its place.
-
-    Raises:
-        NotFromSlack: when a message's shortcut says not where.
-    """
-    call = anything(payload)
-    if payload["type"] == "shortcut":
-        return replace(call, channel=call.user)
-    thread = _ts(payload, "message", "thread_ts") or _ts(payload, "message", "ts")
-    return replace(call, channel=_required(payload, "channel", "id"), thread=thread)
-
-
-def anything(payload: Mapping[str, Any]) -> Call:
-    """A press, a menu or a shortcut of any kind, wherever it was."""
+        thread = _ts(payload, "container", "message_ts") or _ts(payload, "message", "ts")
     in_modal = _text(payload, "view", "type") == "modal"
     return Call(
-        user=_required(payload, "user", "id"),
+        user=user,
         team=team_of(payload),
-        channel=_text(payload, "channel", "id") or "",
+        channel=_text(payload, "channel", "id") or user,
         trigger=_text(payload, "trigger_id"),
         response_url=_text(payload, "response_url"),
+        thread=thread,
         form=_text(payload, "view", "id") if in_modal else None,
+        text=_text(payload, "actions", 0, "value") or "",
+        ephemeral=ephemeral,
+        payload=payload,
     )
-
-
-def number(value: str) -> int | None:
-    """The id that a button carries, where it is one."""
-    is_one = value.isascii() and value.isdigit() and len(value) <= LONGEST_ID
-    return int(value) if is_one else None
 
 
 def team_of(payload: Mapping[str, Any]) -> str | None:

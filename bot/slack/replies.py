@@ -34,12 +34,9 @@ class Replies:
         self._pool = pool
         self._hosts = {*_SLACKS_HOSTS, _origin(slack_api_url)}
 
-    def say(self, call: Call, text: str) -> None:
-        """Tell this person alone."""
-        self.reply(call, Message(text, ()))
-
-    def reply(self, call: Call, message: Message) -> None:
-        """Show this person alone a message."""
+    def say(self, call: Call, said: str | Message) -> None:
+        """Tell this person alone, in the thread they are in."""
+        message = Message(said, ()) if isinstance(said, str) else said
         if not self.post(call.response_url, message, thread=call.thread):
             log.warning("%s could not be answered", call.user)
 

@@ -22,8 +22,6 @@ from bot.slack.mrkdwn import section
 
 CALLBACK_ID = "kayran_notify_ask"
 DECLINE_CALLBACK_ID = "kayran_notify_decline"
-NOWHERE = "D0"
-"""In place of a channel where there is none to post in: like any direct message, it makes the form ask."""
 
 
 def build(ask: Ask, top: str, mailboxes: Mapping[str, str]) -> View:

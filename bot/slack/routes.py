@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 
-from slack_bolt import App
+from slack_bolt import Ack, App
 
-from bot.slack import form, receipt, request_form
+from bot.slack import form, payloads, receipt, request_form, words
 from bot.slack.asking import Asking
 from bot.slack.buttons import Buttons
-from bot.slack.commands import OLDER, Commands
-from bot.slack.fallbacks import Fallbacks
+from bot.slack.commands import OLDER_ACTION_ID, Commands
 from bot.slack.home import CHANGE_ACTION_ID, Home
 from bot.slack.opening import OPEN_FORM_ACTION_ID, Opening
 from bot.slack.saving import Saving
 from bot.slack.services import Services
 
-COMMAND = "/kayran-notify"
 SHORTCUTS = ("kayran_notify_message", "kayran_notify_global")
 ANYTHING = re.compile(".*", re.DOTALL)
 
@@ -29,39 +27,46 @@ def register(app: App, services: Services) -> Asking:
     """
     opening, saving = Opening(services), Saving(services)
     commands, buttons = Commands(services, opening), Buttons(services, opening)
-    home, fallbacks = Home(services, opening), Fallbacks(services)
-    requests = Asking(services, opening)
+    home, requests = Home(services, opening), Asking(services, opening)
+    later = services.listener
 
     # These change something in Kayran, in the end. Each asks afresh who it is.
-    app.command(COMMAND)(commands.command)
+    app.command(ANYTHING)(later(commands.answer, payloads.command))
     for shortcut in SHORTCUTS:
-        app.shortcut(shortcut)(opening.shortcut)
+        app.shortcut(shortcut)(later(opening.open_at_shortcut))
     app.view(form.CALLBACK_ID)(saving.submit)
-    app.action(receipt.UNDO_ACTION_ID)(buttons.undo)
-    app.action(receipt.TRY_AGAIN_ACTION_ID)(buttons.try_again)
-    app.action(receipt.CHANGE_ACTION_ID)(buttons.change)
-    app.action(OPEN_FORM_ACTION_ID)(commands.press)
-    app.action(form.ASK_AGAIN_ACTION_ID)(saving.ask_again)
-    app.action(form.MAILBOX_ACTION_ID)(saving.ask_again)
-    app.action(form.SEND_ANYWAY_ACTION_ID)(saving.send_anyway)
-    app.action(CHANGE_ACTION_ID)(home.change)
+    app.action(receipt.UNDO_ACTION_ID)(later(buttons.undo))
+    app.action(receipt.TRY_AGAIN_ACTION_ID)(later(buttons.try_again))
+    app.action(receipt.CHANGE_ACTION_ID)(later(buttons.change))
+    app.action(OPEN_FORM_ACTION_ID)(later(commands.answer))
+    app.action(form.ASK_AGAIN_ACTION_ID)(later(saving.ask_again))
+    app.action(form.MAILBOX_ACTION_ID)(later(saving.ask_again))
+    app.action(form.SEND_ANYWAY_ACTION_ID)(later(saving.send_anyway))
+    app.action(CHANGE_ACTION_ID)(later(home.change))
 
     # These show what is on record, and what is set.
-    app.action(OLDER)(commands.older)
+    app.action(OLDER_ACTION_ID)(later(commands.older))
     app.event("app_home_opened")(home.opened)
 
     # These change nothing: they ask for a change, or decide on what was asked for.
     app.view(request_form.CALLBACK_ID)(requests.submit)
     app.view(request_form.DECLINE_CALLBACK_ID)(requests.submit_decline)
-    app.action(receipt.REVIEW_ACTION_ID)(requests.press(requests.review))
-    app.action(receipt.DECLINE_ACTION_ID)(requests.press(requests.decline))
-    app.action(receipt.WITHDRAW_ACTION_ID)(requests.press(requests.withdraw))
+    app.action(receipt.REVIEW_ACTION_ID)(later(requests.review))
+    app.action(receipt.DECLINE_ACTION_ID)(later(requests.decline))
+    app.action(receipt.WITHDRAW_ACTION_ID)(later(requests.withdraw))
 
     # What is left is of an older release, or of no consequence.
-    app.view_closed(ANYTHING)(fallbacks.nothing_to_do)
-    app.view_submission(ANYTHING)(fallbacks.form)
-    app.command(ANYTHING)(fallbacks.command)
-    app.action(ANYTHING)(fallbacks.button)
-    app.shortcut(ANYTHING)(fallbacks.button)
-    app.event(ANYTHING)(fallbacks.nothing_to_do)
+    app.view_closed(ANYTHING)(_nothing_to_do)
+    app.view_submission(ANYTHING)(_older_form)
+    app.action(ANYTHING)(later(lambda _: words.OLDER_RELEASE))
+    app.shortcut(ANYTHING)(later(lambda _: words.OLDER_RELEASE))
+    app.event(ANYTHING)(_nothing_to_do)
     return requests
+
+
+def _older_form(ack: Ack) -> None:
+    ack(response_action="update", view=form.answer(words.OLDER_RELEASE))
+
+
+def _nothing_to_do(ack: Ack) -> None:
+    ack()

@@ -16,10 +16,10 @@ from bot.access import Decision, Reason
 from bot.asking import Ending
 from bot.changes import Conflict, Request, Unchanged
 from bot.errors import StoreUnavailable
-from bot.slack import form, payloads, words
-from bot.slack.form import Basis, Submission, UnreadableForm
+from bot.slack import form, words
+from bot.slack.form import Basis, Said, Submission
 from bot.slack.payloads import Call
-from bot.slack.services import Body, Services, explained, new_reference
+from bot.slack.services import Body, Services, new_reference
 
 log = logging.getLogger(__name__)
 
@@ -38,61 +38,46 @@ class Saving:
         """Ack with nothing where the change is on record; else with what the form turns into, or with
         an inline error that leaves the ticks as they are.
         """
-        try:
-            submission = form.parse(body, self.services.accounts)
-        except UnreadableForm:
-            ack(response_action="update", view=form.answer(words.older_release()))
-            return
+        submission = form.parse(body, self.services.accounts)
         if submission.missing and submission.account == submission.basis.account:
-            errors = dict.fromkeys(submission.missing, words.choose_one())
+            errors = dict.fromkeys(submission.missing, words.CHOOSE_ONE)
             ack(response_action="errors", errors=errors)
             return
         try:
-            view = self._save(submission, at_a_save=True)
+            said = self._save(submission, at_a_save=True)
         except StoreUnavailable:
-            _inline_error(ack, submission, words.store_unavailable_at_save())
+            wrong = words.STORE_UNAVAILABLE_AT_SAVE
         except SlackSilent:
-            _inline_error(ack, submission, words.slack_silent_at_save())
+            wrong = words.SLACK_SILENT_AT_SAVE
         except Exception:
             reference = new_reference()
             log.exception("a save of %s, reference %s", submission.user, reference)
-            _inline_error(ack, submission, words.unexpected_at_save(reference))
+            wrong = words.unexpected_at_save(reference)
         else:
-            if view is None:
+            if said is None:
                 ack()
             else:
-                ack(response_action="update", view=view)
+                ack(response_action="update", view=form.shown(said))
+            return
+        ack(response_action="errors", errors={submission.first_input: wrong})
 
-    def send_anyway(self, ack: Ack, body: Body) -> None:
-        """Send anyway, where there was nothing to change."""
-        self.services.background.submit(self.save_anyway, payloads.anything(body), body)
-        ack()
-
-    def ask_again(self, ack: Ack, body: Body) -> None:
-        """Ask Kayran again, where it had not said what is set, or of another mailbox."""
-        self.services.background.submit(self.fill_again, payloads.anything(body), body)
-        ack()
-
-    @explained
-    def save_anyway(self, call: Call, body: Body) -> None:
-        """Record the change, and turn the form into what came of it."""
-        submission = form.parse(body, self.services.accounts)
+    def send_anyway(self, call: Call) -> Said:
+        """Send anyway, where there was nothing to change: record it, and say what came of it."""
+        submission = form.parse(call.payload, self.services.accounts)
         try:
-            view = self._save(submission, at_a_save=False)
+            return self._save(submission, at_a_save=False) or words.SENT_ANYWAY
         except SlackSilent:
-            view = form.answer(words.slack_silent_at_save())
-        self.services.fill(call, view or form.answer(words.sent_anyway()), view_id=call.form or "")
+            return words.SLACK_SILENT_AT_SAVE
 
-    @explained
-    def fill_again(self, call: Call, body: Body) -> None:
-        """Build the form anew, with what was chosen by then."""
-        submission = form.parse(body, self.services.accounts)
+    def ask_again(self, call: Call) -> Said:
+        """Ask Kayran again, where it had not said what is set, or of another mailbox: the form anew, with
+        what was chosen by then.
+        """
+        submission = form.parse(call.payload, self.services.accounts)
         decision = self.services.authorizer.deciding(call.user, call.team)()
         if decision.allowed:
-            view = self._anew(submission)
-        else:
-            view = self.services.refused(call, decision, "form", submission.account)
-        self.services.fill(call, view, view_id=call.form or "")
+            return self._anew(submission)
+        return self.services.refused(call, decision, "form", submission.account)
 
     def _anew(self, submission: Submission) -> View:
         """The form for the account chosen in it, as things stand there now."""
@@ -103,7 +88,7 @@ class Saving:
         own = submission.own_changes if account == submission.basis.account else {}
         return form.build(basis, current, self.services.mailboxes, own)
 
-    def _save(self, submission: Submission, *, at_a_save: bool) -> View | None:
+    def _save(self, submission: Submission, *, at_a_save: bool) -> Said | None:
         """Record what was submitted; what the form turns into, where it could not be.
 
         Raises:
@@ -126,7 +111,7 @@ class Saving:
         if submission.account != basis.account:
             return self._anew(submission)
         if recorded.same_request is None and (gone := self._button_gone(basis)) is not None:
-            return form.answer(gone)
+            return gone
         request = _request(submission, decision, changes.mailbox, even_if_unchanged=not at_a_save)
         saved = changes.submit(request, recorded, report)
         if isinstance(saved, Conflict):
@@ -152,13 +137,9 @@ class Saving:
             return None
         origin = self.services.store.change(basis.origin_change)
         if origin is None or origin.account != basis.account:
-            return words.older_release()
+            return words.OLDER_RELEASE
         used = self.services.store.follow_up(origin.id)
         return None if used is None else words.already_used(used)
-
-
-def _inline_error(ack: Ack, submission: Submission, text: str) -> None:
-    ack(response_action="errors", errors={submission.first_input: text})
 
 
 def _request(

@@ -7,34 +7,39 @@ A listener acks and hands over: what waits for Slack, Kayran or the database run
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
+from slack_bolt import Ack
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.models.views import View
 
 from bot.access import Decision, Reason
-from bot.asking import Ask, Requests
-from bot.changes import Change, Changes, Denial, Store
+from bot.asking import Ask
+from bot.changes import Change, Changes, Denial
 from bot.errors import StoreUnavailable
 from bot.notifications import Flags
-from bot.slack import form, receipt, request_form, words
+from bot.slack import form, payloads, receipt, request_form, words
 from bot.slack.authorizer import UNREACHABLE, Authorizer
 from bot.slack.delivery import Deliverer
+from bot.slack.form import Said
 from bot.slack.payloads import Call
 from bot.slack.receipt import Message
 from bot.slack.replies import Replies
+from bot.store import ChangeStore, RequestStore
 
 log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
+Result = TypeVar("Result")
+Answer = Said | Message
+"""What a listener's work comes to: a sentence or a form, or a message with more in it."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,13 @@ class Services:
     """
 
     accounts: Mapping[str, Changes]
-    store: Store
+    store: ChangeStore
     authorizer: Authorizer
     opening: WebClient
     patient: WebClient
     replies: Replies
     deliverer: Deliverer
-    requests: Requests
+    requests: RequestStore
     background: Executor
     calls: Executor
 
@@ -72,8 +77,17 @@ class Services:
         names = {account: changes.mailbox for account, changes in self.accounts.items()}
         return names if len(names) > 1 else {}
 
-    def deny(self, call: Call, decision: Decision, step: str) -> str:
-        """Put on record that somebody was told no; the sentence that says so."""
+    def refusal(self, call: Call, step: str, decision: Decision | None = None) -> str:
+        """Decide afresh whether this person may; a no is put on record, and is the sentence that says so.
+
+        Args:
+            call: who asks.
+            step: what a denial is on record as.
+            decision: what was decided, where that is known.
+        """
+        decision = decision or self.authorizer.deciding(call.user, call.team)()
+        if decision.allowed:
+            return ""
         role = decision.role.value if decision.role else None
         why = decision.reason.value if role is None else f"{decision.reason.value}, {role}"
         log.info("%s in %s may not (%s): %s", call.user, call.channel, step, why)
@@ -87,19 +101,19 @@ class Services:
 
     def refused(
         self, call: Call, decision: Decision, step: str, account: str, own: Mapping[str, bool] = {}
-    ) -> View:
-        """Put on record that somebody was told no; a form that says so, and asks an admin for their
-        own choices for this account, where a role is all that is missing.
+    ) -> Said:
+        """Put on record that somebody was told no; what says so, and asks an admin for their own choices
+        for this account, where a role is all that is missing.
         """
-        text = self.deny(call, decision, step)
+        text = self.refusal(call, step, decision)
         if decision.reason is not Reason.ROLE_NOT_ALLOWED:
-            return form.answer(text)
-        where, choices = call.channel or request_form.NOWHERE, Flags.of(own)
-        ask = Ask(account, "", call.user, where, call.thread, choices)
+            return text
+        ask = Ask(account, "", call.user, call.channel, call.thread, Flags.of(own))
         return request_form.build(ask, text, self.mailboxes)
 
-    def fill(self, call: Call, view: View, **which: str) -> str | None:
+    def fill(self, call: Call, said: Said, **which: str) -> str | None:
         """Turn a form, by its ``view_id`` or ``external_id``, into this; what kept Slack from it."""
+        view = form.shown(said)
         # By its old name nobody finds it any more: what a person ticks in it is not overwritten.
         view.external_id = uuid.uuid4().hex
         try:
@@ -109,29 +123,19 @@ class Services:
             return error_code(error)
         return None
 
-    def answer(self, call: Call, text: str) -> None:
-        """Tell this person alone, where they are looking: in the form, beside the message, or in a
-        form of its own where Slack offers nothing else.
+    def answer(self, call: Call, said: Answer) -> None:
+        """Tell this person alone, where they are looking: in the form, beside the message, or directly; a
+        sentence in a form of its own where Slack offers nothing else.
         """
-        if call.form is not None:
-            self.fill(call, form.answer(text), view_id=call.form)
-        elif call.response_url is not None:
-            self.replies.say(call, text)
-        else:
-            try:
-                self.opening.views_open(trigger_id=call.trigger or "", view=form.answer(text))
-            except (SlackApiError, *UNREACHABLE) as error:
-                log.warning("%s could not be answered: %s", call.user, error_code(error))
-
-    def reply(self, call: Call, message: Message) -> None:
-        """Show this person alone a message: where they are, or directly where Slack offers no way to
-        answer there.
-        """
-        if call.response_url is not None:
-            self.replies.reply(call, message)
-            return
         try:
-            self.patient.chat_postMessage(channel=call.user, **message.as_arguments())
+            if call.form is not None and not isinstance(said, Message):
+                self.fill(call, said, view_id=call.form)
+            elif call.response_url is not None and not isinstance(said, View):
+                self.replies.say(call, said)
+            elif isinstance(said, Message):
+                self.patient.chat_postMessage(channel=call.user, **said.as_arguments())
+            else:
+                self.opening.views_open(trigger_id=call.trigger or "", view=form.shown(said))
         except (SlackApiError, *UNREACHABLE) as error:
             log.warning("%s could not be answered: %s", call.user, error_code(error))
 
@@ -154,35 +158,44 @@ class Services:
             self.background.submit(self.accounts[change.account].carry_out)
             self.background.submit(self.deliverer.deliver, change.id)
 
+    def listener(
+        self,
+        work: Callable[[Call], Answer | None],
+        read: Callable[[Body], Call] = payloads.interaction,
+    ) -> Callable[[Ack, Body], None]:
+        """A listener that acks, and runs this work behind the ack."""
 
-class HasServices(Protocol):
-    """A group of listeners."""
+        def listen(ack: Ack, body: Body) -> None:
+            self.run(work, read(body))
+            ack()
 
-    @property
-    def services(self) -> Services:
-        """What it works with."""
+        return listen
+
+    def run(self, work: Callable[..., Answer | None], call: Call, *more: object) -> None:
+        """Do a piece of work behind an ack; whoever called is told what it returns, or what went wrong."""
+        self.background.submit(self._run, work, call, *more)
+
+    def _run(self, work: Callable[..., Answer | None], call: Call, *more: object) -> None:
+        said = worded(call.user, lambda: work(call, *more))
+        if said is not None:
+            self.answer(call, said)
 
 
-def explained(work: Callable[..., None]) -> Callable[..., None]:
-    """Make a piece of handed-over work, whose first argument is the call, leave nobody without a word.
+def worded(user: str, work: Callable[[], Result]) -> Result | str:
+    """What comes of a piece of work, or the sentence that says what went wrong.
 
     An unexpected error becomes a sentence with a reference, and the same reference is in the log.
     """
-
-    @functools.wraps(work)
-    def wrapped(listeners: HasServices, call: Call, *arguments: Any) -> None:
-        try:
-            work(listeners, call, *arguments)
-        except StoreUnavailable:
-            listeners.services.answer(call, words.store_unavailable())
-        except form.UnreadableForm:
-            listeners.services.answer(call, words.older_release())
-        except Exception:
-            reference = new_reference()
-            log.exception("a request of %s, reference %s", call.user, reference)
-            listeners.services.answer(call, words.unexpected(reference))
-
-    return wrapped
+    try:
+        return work()
+    except StoreUnavailable:
+        return words.STORE_UNAVAILABLE
+    except form.UnreadableForm:
+        return words.OLDER_RELEASE
+    except Exception:
+        reference = new_reference()
+        log.exception("a request of %s, reference %s", user, reference)
+        return words.unexpected(reference)
 
 
 def new_reference() -> str:

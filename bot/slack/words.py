@@ -46,10 +46,10 @@ PHASES = {
 LABELS = {n.parameter: n.label for n in NOTIFICATIONS}
 
 _ROLES = {
-    Role.PRIMARY_OWNER: "primary owner",
-    Role.OWNER: "owner",
-    Role.ADMIN: "admin",
-    Role.MEMBER: "member",
+    Role.PRIMARY_OWNER: "a primary owner",
+    Role.OWNER: "an owner",
+    Role.ADMIN: "an admin",
+    Role.MEMBER: "a member",
 }
 
 _OBSTACLES = {
@@ -131,9 +131,8 @@ def _number(change: Change) -> str:
 # The command, and who may
 
 
-def loading() -> str:
-    """The form, at once."""
-    return "Asking Slack who you are and Kayran what is set …"
+LOADING = "Asking Slack who you are and Kayran what is set …"
+"""The form, at once."""
 
 
 def refusal(reason: Reason, role: Role | None, roles: Iterable[Role]) -> str:
@@ -153,67 +152,51 @@ def refusal(reason: Reason, role: Role | None, roles: Iterable[Role]) -> str:
         Reason.DEACTIVATED: "Your account is deactivated.",
         Reason.BOT: "This is a bot's account.",
         Reason.GUEST: "You're a guest.",
-    }.get(reason, f"You're {_with_article(role)}." if role else "")
+    }.get(reason, f"You're {_ROLES[role]}." if role else "")
     return f"Only workspace {who} can change these. {you} Ask one of them."
 
 
 def _plural(roles: Iterable[Role]) -> str:
     """The roles that may; whoever is the primary owner is an owner."""
-    names = {_ROLES[role] for role in roles}
+    names = {_ROLES[role].partition(" ")[2] for role in roles}
     if "owner" in names:
         names.discard("primary owner")
     return listing(f"{name}s" for name in sorted(names))
 
 
-def _with_article(role: Role) -> str:
-    name = _ROLES[role]
-    return f"{'an' if name[0] in 'ao' else 'a'} {name}"
+TRIGGER_EXPIRED = (
+    "Slack didn't open the form: it heard from the bot too late. Press the button to try again."
+)
+"""Slack would not open the form any more."""
 
+OPENED_ALREADY = "Slack has opened a form for this already. If you don't see it, press the button."
+"""The trigger was used: by a second delivery of the same command, if not by trying it again."""
 
-def trigger_expired() -> str:
-    """Slack would not open the form any more."""
-    return (
-        "Slack didn't open the form: it heard from the bot too late. Press the button to try again."
-    )
+NOT_OPENED = "Slack didn't open the form. Press the button to try again."
+"""Slack did not open the form, for whatever reason."""
 
+NOT_FILLED = (
+    "Slack didn't take the form's content in time. Nothing was changed. "
+    "Close the form and run `/kayran-notify` again."
+)
+"""Slack did not take the form's content."""
 
-def opened_already() -> str:
-    """The trigger was used: by a second delivery of the same command, if not by trying it again."""
-    return "Slack has opened a form for this already. If you don't see it, press the button."
+STORE_UNAVAILABLE = (
+    "The bot's database can't be used right now. Nothing was changed. Try again in a minute."
+)
+"""The database can't be used."""
 
+STORE_UNAVAILABLE_AT_SAVE = (
+    "It may not be saved: the bot's database gave no answer. Save again in a minute; "
+    "nothing is saved twice."
+)
+"""Under the form: the ticks stay. The save may have gone through where the answer was lost."""
 
-def not_opened() -> str:
-    """Slack did not open the form, for whatever reason."""
-    return "Slack didn't open the form. Press the button to try again."
-
-
-def not_filled() -> str:
-    """Slack did not take the form's content."""
-    return (
-        "Slack didn't take the form's content in time. Nothing was changed. "
-        "Close the form and run `/kayran-notify` again."
-    )
-
-
-def store_unavailable() -> str:
-    """The database can't be used."""
-    return "The bot's database can't be used right now. Nothing was changed. Try again in a minute."
-
-
-def store_unavailable_at_save() -> str:
-    """Under the form: the ticks stay. The save may have gone through where the answer was lost."""
-    return (
-        "It may not be saved: the bot's database gave no answer. Save again in a minute; "
-        "nothing is saved twice."
-    )
-
-
-def slack_silent_at_save() -> str:
-    """Under the form: nothing is lost, the ticks stay."""
-    return (
-        "Not saved: Slack didn't say who you are. Save again in a moment. If it happens again, "
-        "ask whoever runs the bot: its log says why."
-    )
+SLACK_SILENT_AT_SAVE = (
+    "Not saved: Slack didn't say who you are. Save again in a moment. If it happens again, "
+    "ask whoever runs the bot: its log says why."
+)
+"""Under the form: nothing is lost, the ticks stay."""
 
 
 def unexpected(reference: str) -> str:
@@ -232,17 +215,11 @@ def unexpected_at_save(reference: str) -> str:
     )
 
 
-def older_release() -> str:
-    """A form or a button that this release does not know."""
-    return (
-        "Nothing was done: this is from an older release of the bot, or for a Kayran key that was "
-        "replaced. Run `/kayran-notify` to start again."
-    )
-
-
-def unknown_command(command: str) -> str:
-    """A command this bot was not made for."""
-    return f"This bot doesn't know {quoted(command, 40)}. Its command is `/kayran-notify`."
+OLDER_RELEASE = (
+    "Nothing was done: this is from an older release of the bot, or for a Kayran key that was "
+    "replaced. Run `/kayran-notify` to start again."
+)
+"""A form or a button that this release does not know."""
 
 
 # Words after the command
@@ -301,9 +278,8 @@ def status(current: CurrentState, mailbox: str) -> list[str]:
     return lines
 
 
-def nothing_on_record() -> str:
-    """In place of a history."""
-    return "Nothing is on record yet."
+NOTHING_ON_RECORD = "Nothing is on record yet."
+"""In place of a history."""
 
 
 def on_record(change: Change, state: str, mailbox: str, thread: str | None) -> str:
@@ -394,9 +370,8 @@ def choose(parameters: Collection[str], *, silent: bool) -> str:
     return f"Kayran doesn't report {'this' if len(parameters) == 1 else 'these'}, so choose."
 
 
-def choose_one() -> str:
-    """Under an input in which nothing was chosen."""
-    return "Choose On or Off: how it's set isn't known."
+CHOOSE_ONE = "Choose On or Off: how it's set isn't known."
+"""Under an input in which nothing was chosen."""
 
 
 def what_saving_does(channel: str, *, in_thread: bool) -> str:
@@ -405,22 +380,18 @@ def what_saving_does(channel: str, *, in_thread: bool) -> str:
     return f"Save sets all nine. The result goes to {'the thread' if in_thread else where}."
 
 
-def came_back() -> str:
-    """The form was not saved, because something had changed."""
-    return (
-        "*Not saved: something changed while you were editing.* Your ticks are kept. "
-        "Check and save again."
-    )
+CAME_BACK = (
+    "*Not saved: something changed while you were editing.* Your ticks are kept. "
+    "Check and save again."
+)
+"""The form was not saved, because something had changed."""
 
 
 def changed_meanwhile(change: Change) -> str:
     """Somebody else's change, for a form that came back."""
-    if change.came_to_nothing:
-        how = " It didn't take effect."
-    elif change.outcome is Outcome.UNSURE:
+    how = " It didn't take effect." if change.came_to_nothing else ""
+    if change.outcome is Outcome.UNSURE:
         how = " Whether it took effect isn't certain."
-    else:
-        how = ""
     return f"• {asked(change)}{how}"
 
 
@@ -446,15 +417,11 @@ def _since(change: Change, choices: Mapping[str, bool]) -> str:
     return changed_meanwhile(change) + (" That stays." if stays else "")
 
 
-def nothing_to_change() -> str:
-    """The form, where saving it would change nothing."""
-    return "*Nothing to change.* All nine are set like that already, so nothing was sent."
+NOTHING_TO_CHANGE = "*Nothing to change.* All nine are set like that already, so nothing was sent."
+"""The form, where saving it would change nothing."""
 
-
-def sent_anyway() -> str:
-    """The form, after Send anyway."""
-    return "All nine are being sent again. The result comes in a thread."
-
+SENT_ANYWAY = "All nine are being sent again. The result comes in a thread."
+"""The form, after Send anyway."""
 
 # Requests
 
@@ -782,17 +749,15 @@ def _sentence(words: str) -> str:
 # App Home
 
 
-def last_changes() -> str:
-    """Above the last changes."""
-    return "*Last changes:*"
+LAST_CHANGES = "*Last changes:*"
+"""Above the last changes."""
 
 
 def home_for_others(decision: Decision, roles: Iterable[Role]) -> list[str]:
     """The Home of whoever may not: what the bot does, who may, how to ask."""
-    lines = [
+    ask = decision.reason is Reason.ROLE_NOT_ALLOWED
+    return [
         "This bot turns Kayran's nine e-mail notifications about scans on and off.",
         refusal(decision.reason, decision.role, roles),
+        *(["To ask for a change, run `/kayran-notify` in a channel."] if ask else []),
     ]
-    if decision.reason is Reason.ROLE_NOT_ALLOWED:
-        lines.append("To ask for a change, run `/kayran-notify` in a channel.")
-    return lines

@@ -28,7 +28,7 @@ _COUNTS = sa.or_(
 
 
 class ChangeStore(Leasing):
-    """Implements ``bot.changes.Store``.
+    """Implements ``bot.changes.Store``, and what else is asked of changes and denials.
 
     Its lease is longer than the longest attempt, so that two never overlap, and short enough that a
     process that dies holds nobody up for a minute.
@@ -93,26 +93,18 @@ class ChangeStore(Leasing):
             if asked and not requests.end(connection, asked, Ending.GRANTED, now, decided_by=by):
                 # Somebody was faster by a moment: it is a change all the same, and nobody's request.
                 asked = None
-            connection.execute(
-                changes.insert().values(
-                    account=account,
-                    number=number,
-                    request_key=request.request_key,
-                    asked_at=now,
-                    team_id=request.team,
-                    user_id=request.user,
-                    role=request.role,
-                    channel_id=request.channel,
-                    thread_ts=request.thread,
-                    origin=request.origin.value,
-                    origin_change=request.origin_change,
-                    mailbox=request.mailbox,
-                    request_id=asked,
-                    before=before.encode(),
-                    wanted=request.wanted.as_flags().encode(),
-                    deliver_at=0,
-                )
-            )
+            values = {name: value for name, value in vars(request).items() if name in changes.c}
+            values |= {
+                "account": account,
+                "number": number,
+                "asked_at": now,
+                "origin": request.origin.value,
+                "request_id": asked,
+                "before": before.encode(),
+                "wanted": request.wanted.as_flags().encode(),
+                "deliver_at": 0,
+            }
+            connection.execute(changes.insert().values(values))
             _update_account(connection, account, last_number=number)
             return Accepted(find(connection, this)[0])
 
@@ -159,17 +151,9 @@ class ChangeStore(Leasing):
     def deny(self, denial: Denial) -> None:
         """Put on record that somebody was told no."""
         with self._database.writing() as connection:
-            connection.execute(
-                denials.insert().values(
-                    asked_at=self._database.now(connection),
-                    team_id=denial.team,
-                    user_id=denial.user,
-                    role=denial.role,
-                    reason=denial.reason,
-                    step=denial.step,
-                    channel_id=denial.channel,
-                )
-            )
+            values = {**vars(denial), "asked_at": self._database.now(connection)}
+            del values["id"]
+            connection.execute(denials.insert().values(values))
 
     def latest(
         self, at_most: int, account: str = "", older_than: tuple[str, int] | None = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
-from bot.asking import GOOD_FOR_SECONDS, OPEN_AT_MOST, Ask, Ending
+from bot.asking import OPEN_AT_MOST, Ask, Ending
 from bot.store.rows import Leasing, find_requests
 from bot.store.tables import accounts, requests
 
@@ -14,7 +15,7 @@ _HAS_NOT_ENDED = requests.c.ending.is_(None)
 
 
 class RequestStore(Leasing):
-    """Implements ``bot.asking.Requests``."""
+    """What becomes of requests. Every method raises ``StoreUnavailable``."""
 
     def ask(self, ask: Ask) -> Ask | None:
         """Record a request; ``None`` where this person has as many open ones as they may."""
@@ -38,9 +39,8 @@ class RequestStore(Leasing):
 
     def posted(self, request_id: int, message_ts: str) -> None:
         """Put on record where its message stands."""
-        this = requests.update().where(requests.c.id == request_id)
         with self._database.writing() as connection:
-            connection.execute(this.values(message_ts=message_ts))
+            _update(connection, requests.c.id == request_id, message_ts=message_ts)
 
     def end(
         self, request_id: int, ending: Ending, by: str | None = None, remark: str = ""
@@ -52,24 +52,20 @@ class RequestStore(Leasing):
             ended = end(connection, request_id, ending, now, decided_by=by, remark=remark)
             return find_requests(connection, this)[0] if ended else None
 
-    def overdue(self) -> Sequence[Ask]:
-        """Those whose time is over and that are not on record as expired."""
-        with self._database.reading() as connection:
-            is_over = requests.c.asked_at <= self._database.now(connection) - GOOD_FOR_SECONDS
-            return find_requests(connection, _HAS_NOT_ENDED, is_over)
-
 
 def end(
     connection: sa.Connection, request_id: int, ending: Ending, now: float, **more: str | None
 ) -> bool:
     """End a request; whether it had not ended already."""
-    this = requests.update().where(requests.c.id == request_id, _HAS_NOT_ENDED)
-    return bool(
-        connection.execute(this.values(ending=ending.value, closed_at=now, **more)).rowcount
-    )
+    this = (requests.c.id == request_id) & _HAS_NOT_ENDED
+    return bool(_update(connection, this, ending=ending.value, closed_at=now, **more))
 
 
 def reopen(connection: sa.Connection, request_id: int) -> None:
     """Open a request again: the change that granted it came to nothing."""
-    this = requests.update().where(requests.c.id == request_id)
-    connection.execute(this.values(ending=None, closed_at=None, decided_by=None))
+    this = requests.c.id == request_id
+    _update(connection, this, ending=None, closed_at=None, decided_by=None)
+
+
+def _update(connection: sa.Connection, which: sa.ColumnElement[bool], **values: Any) -> int:
+    return connection.execute(requests.update().where(which).values(**values)).rowcount

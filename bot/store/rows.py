@@ -12,7 +12,7 @@ from bot.asking import Ask, Ending
 from bot.changes import Change, Denial, Origin, Outcome
 from bot.notifications import Flags
 from bot.store.database import Database
-from bot.store.tables import changes, requests
+from bot.store.tables import changes, denials, requests
 
 
 class Leasing:
@@ -81,28 +81,28 @@ def update_change(connection: sa.Connection, change_id: int, **values: Any) -> C
 
 def to_change(row: Mapping[Any, Any]) -> Change:
     """A row of ``changes``."""
-    same = {field.name: row[field.name] for field in fields(Change) if field.name in row}
+    values = _values(Change, changes, row)
+    found, outcome = values["found"], values["outcome"]
     converted = {
-        "team": row["team_id"],
-        "user": row["user_id"],
-        "channel": row["channel_id"],
-        "thread": row["thread_ts"],
-        "origin": Origin(row["origin"]),
-        "before": Flags.decode(row["before"]),
-        "wanted": Flags.decode(row["wanted"]).settled(),
-        "outcome": Outcome(row["outcome"]) if row["outcome"] else None,
-        "found": Flags.decode(row["found"]) if row["found"] else Flags.unknown(),
+        "origin": Origin(values["origin"]),
+        "before": Flags.decode(values["before"]),
+        "wanted": Flags.decode(values["wanted"]).settled(),
+        "outcome": Outcome(outcome) if outcome else None,
+        "found": Flags.decode(found) if found else Flags.unknown(),
     }
-    return Change(**{**same, **converted})
+    return Change(**values | converted)
 
 
 def to_denial(row: Mapping[Any, Any]) -> Denial:
     """A row of ``denials``."""
-    columns = ("team_id", "user_id", "role", "reason", "step", "channel_id", "id", "asked_at")
-    return Denial(*(row[column] for column in columns))
+    return Denial(**_values(Denial, denials, row))
 
 
 def _to_ask(row: Mapping[Any, Any]) -> Ask:
-    values = {field.name: row[requests.c[field.name]] for field in fields(Ask)}
+    values = _values(Ask, requests, row)
     values["wanted"] = Flags.decode(values["wanted"])
     return Ask(**values | {"ending": Ending(values["ending"]) if values["ending"] else None})
+
+
+def _values(made: type, table: sa.Table, row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {field.name: row[table.c[field.name]] for field in fields(made)}

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from bot.notifications import PARAMETERS
-from bot.sandbox.cast import ADMIN, ANNOUNCEMENTS, BOARD, GUEST, MEMBER
+from bot.sandbox.cast import ADMIN, ANNOUNCEMENTS, GUEST, MEMBER
 from tests.browser.conftest import Visit
 from tests.browser.person import Sandbox, end, sandbox_running
 
@@ -279,7 +279,7 @@ def test_what_is_not_known(tmp_path: Path, visit: Visit) -> None:
 
 
 def test_who_may_not(sandbox: Sandbox, visit: Visit) -> None:
-    """They are told why, and see nothing of Kayran's."""
+    """Who can't even ask is told why, and sees nothing of Kayran's."""
     person = visit(sandbox, GUEST)
     person.say("/kayran-notify")
 
@@ -290,20 +290,6 @@ def test_who_may_not(sandbox: Sandbox, visit: Visit) -> None:
     expect(person.save_button).to_be_hidden()
     person.press("Close")
     expect(person.form).to_be_hidden()
-
-
-def test_where_the_bot_may_not_post(sandbox: Sandbox, visit: Visit) -> None:
-    """The result is visible to whoever asked alone, and its button works as any other."""
-    admin = visit(sandbox, channel=BOARD)
-    admin.open_form()
-    admin.tick("Stop")
-    admin.save_button.click()
-    result = admin.private_words.first
-    expect(result).to_contain_text("Stop is on, checked in Kayran.")
-    admin.press("Undo")
-
-    expect(admin.private_words.last).to_contain_text("Stop is off, checked in Kayran.")
-    expect(admin.messages).to_have_count(0)
 
 
 def test_the_sandbox_ends(tmp_path: Path, visit: Visit) -> None:

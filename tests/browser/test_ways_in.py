@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from bot.sandbox.cast import ADMIN, MEMBER, OWNER, SCANS
+from bot.sandbox.cast import ADMIN, MEMBER, OWNER
 from tests.browser.conftest import Visit
 from tests.browser.person import Person, Sandbox
 
@@ -72,21 +72,3 @@ def test_home(sandbox: Sandbox, visit: Visit) -> None:
     expect(admin.flag("Stop", "dev")).not_to_be_checked()
     admin.page.locator("#channel").select_option(label="Kayran Notify (the bot is in it)")
     expect(admin.messages.last).to_contain_text("@Chiara Vogel turned Stop on")
-
-
-def test_the_home_leads_to_the_thread(sandbox: Sandbox, visit: Visit) -> None:
-    """The form closes over a Home as anywhere; a change in a channel is in it, with a link."""
-    admin = visit(sandbox)
-    admin.open_form()
-    admin.tick("Delete")
-    choose_what_is_not_known(admin)
-    admin.save()
-    home = home_of(admin)
-    link = home.get_by_role("link", name="Thread").first
-
-    expect(link).to_have_attribute("href", re.compile(rf"/archives/{SCANS}/p\d+$"))
-    admin.page.keyboard.press("Tab")
-    home.get_by_role("button", name="Change").first.click()
-    expect(admin.save_button).to_be_visible()
-    admin.page.keyboard.press("Escape")
-    expect(admin.form).to_be_hidden()

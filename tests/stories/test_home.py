@@ -12,7 +12,6 @@ from bot.notifications import NOTIFICATIONS
 from bot.sandbox.blocks import elements
 from bot.sandbox.cast import (
     ADMIN,
-    BOARD,
     FOREIGN_ADMIN,
     GUEST,
     MEMBER,
@@ -29,7 +28,6 @@ from bot.sandbox.modals import Modal
 from bot.settings import Settings
 from bot.slack.home import CHANGE_ACTION_ID
 from tests.stage import QUICK, Stage, serving
-from tests.stage import stage as a_stage
 from tests.standins import Fault, texts
 
 PUBLISH = "views.publish"
@@ -130,11 +128,6 @@ class TestWhoMay:
         assert stage.kayran.calls == []
         assert stage.denials() == []
 
-    def test_another_allowlist(self, environ: dict[str, str]) -> None:
-        """Who may is what the settings say."""
-        with a_stage({**environ, "ALLOWED_ROLES": "member"}) as stage:
-            assert "Off:" in opened(stage, MEMBER)
-
     def test_another_workspace(self, stage: Stage) -> None:
         """What comes from another workspace is answered with a no, whoever it is of."""
         event = {"type": "app_home_opened", "user": ADMIN, "tab": "home"}
@@ -190,15 +183,6 @@ class TestChange:
         assert stage.parents() == []
         assert stage.results() == []
 
-    def test_slack_does_not_open_the_form(self, stage: Stage) -> None:
-        """The person is told directly, with a button that opens it."""
-        opened(stage)
-        stage.slack.faults.next("views.open", Fault.error("expired_trigger_id"))
-        stage.slack.press_in_home(ADMIN, CHANGE_ACTION_ID)
-        [told] = stage.wait_for(lambda: results(stage), "a word")
-
-        assert "Slack didn't open the form" in told
-
 
 class TestKeptUpToDate:
     """After a change."""
@@ -233,18 +217,6 @@ class TestKeptUpToDate:
         assert len(lines) == 5
         assert "*Delete* on" in lines[0]
         assert ["|Thread>" in line for line in lines] == [False, True, True, True, True]
-
-    def test_a_channel_that_is_closed(self, stage: Stage) -> None:
-        """A change whose channel the bot is not in has no thread to lead to."""
-        modal = stage.open_form(ADMIN, BOARD)
-        assert modal
-        stage.choose(mailCompleted=False, mailPause=False, mailUnpause=False)
-        stage.save(mailStop=True)
-        stage.eventually(stage.all_is_told, "the delivery")
-        read = opened(stage)
-
-        assert "turned *Stop* on" in read
-        assert "|Thread>" not in read
 
     def test_slack_takes_one_home_and_not_the_other(self, stage: Stage) -> None:
         """Whose Home Slack does not take keeps nobody else's from being drawn."""

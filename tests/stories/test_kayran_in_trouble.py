@@ -15,10 +15,10 @@ from bot import logs
 from bot.changes import READ_BACK_SECONDS, Change, Outcome
 from bot.kayran import Limits
 from bot.sandbox.cast import ADMIN, BOARD, MEMBER, SCANS
-from bot.sandbox.kayran import PROFILE, UPDATE, React
+from bot.sandbox.kayran import UPDATE, React
 from bot.sandbox.workspace import Message
 from bot.slack.receipt import UNDO_ACTION_ID
-from tests.odd_answers import NASTY_REASON, ODD, busy, hang_applied, ok, refuse
+from tests.odd_answers import NASTY_REASON, ODD, busy, hang_applied, refuse
 from tests.proxy import Trouble
 from tests.stage import Stage
 from tests.stage import stage as a_stage
@@ -192,43 +192,6 @@ def assert_told_well(
 def test_a_result_is_there_in_time() -> None:
     """The longest a call and reading back can take is well within what people are promised."""
     assert Limits().total + READ_BACK_SECONDS < TOLD_WITHIN - 10
-
-
-def test_what_can_not_be_read_back_settles_nothing(brisk_stage: Stage) -> None:
-    """After no clear answer, a change of what Kayran doesn't report stays uncertain."""
-    result = told_of(brisk_stage, hang_applied, mailPause=True)
-
-    assert result.text.startswith(
-        "⚠️ Not certain whether it took effect: Kayran didn't answer in time"
-    )
-    assert "reading back doesn't settle it" in result.text
-
-
-def test_reading_back_fails_as_well(brisk_stage: Stage) -> None:
-    """Without any word of Kayran's the change is uncertain, whatever it was."""
-    stage = brisk_stage
-    stage.open_form()
-    stage.kayran.next(ok, function=PROFILE)  # For the submit.
-    stage.kayran.next("500", times=9, function=PROFILE)
-    stage.kayran.next(ODD["html"], function=UPDATE)
-    stage.save(ADMIN, mailStop=True)
-    [result] = stage.wait_for(stage.results, "the result")
-
-    assert result.text.startswith("⚠️ Not certain")
-    assert "Kayran shows" not in result.text
-
-
-def test_kayran_took_something_else(brisk_stage: Stage) -> None:
-    """After no clear answer, one flag that is not as it was sent leaves the whole uncertain."""
-    stage = brisk_stage
-    stage.kayran.reported_as = {"onQueueStart": "True"}
-    stage.open_form()
-    stage.kayran.next(ODD["half"], function=UPDATE)
-    stage.save(ADMIN, mailStop=True, mailQueue=False)
-    [result] = stage.wait_for(stage.results, "the result")
-
-    assert result.text.startswith("⚠️ Not certain")
-    assert "Kayran shows *Queue* and *Stop* on." in result.text
 
 
 def test_a_walk_with_everything_tells_no_secret(log: io.StringIO, environ: dict[str, str]) -> None:

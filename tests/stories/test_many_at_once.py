@@ -111,7 +111,7 @@ class Person:
             modal = self.stage.slack.modal(self.user)
             if modal is not None and modal.view["callback_id"] == CALLBACK_ID:
                 return modal
-            if modal is not None and words.loading() not in texts(modal):
+            if modal is not None and words.LOADING not in texts(modal):
                 self.stage.slack.close(self.user)
                 return None
             time.sleep(0.02)

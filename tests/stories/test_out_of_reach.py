@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from bot.sandbox.cast import ADMIN, SCANS, SECOND_ADMIN
+from bot.sandbox.cast import ADMIN, SECOND_ADMIN
 from bot.sandbox.kayran import UPDATE
 from bot.slack import words
 from bot.store.tables import changes
@@ -101,9 +101,9 @@ def test_nothing_is_done_while_the_database_is_away(outage: Outage) -> None:
     assert modal is not None
     assert (delivery.error, list(modal.errors.values())) == (
         None,
-        [words.store_unavailable_at_save()],
+        [words.STORE_UNAVAILABLE_AT_SAVE],
     )
-    assert (words.store_unavailable() in said_to_command) is not outage.reads
+    assert (words.STORE_UNAVAILABLE in said_to_command) is not outage.reads
     assert "mailStop" in played.ticked(ADMIN)
     assert played.sent_to_kayran() == []
     assert played.slack.calls_of(POST) == []
@@ -130,7 +130,7 @@ def test_a_button_pressed_while_the_database_is_away(outage: Outage) -> None:
     played.press(result, "undo_change")
     played.wait_for(lambda: len(played.results()) == 2, "the undo's result")
 
-    assert told == [words.store_unavailable()]
+    assert told == [words.STORE_UNAVAILABLE]
     assert played.kayran.flags["mailStop"] is False
 
 
@@ -176,43 +176,3 @@ def test_the_database_goes_while_slack_is_called(outage: Outage) -> None:
 
 
 # Slack
-
-
-def test_slack_is_away_for_ten_minutes(environ: dict[str, str]) -> None:
-    """Kayran is called all the same, the result is tried with growing pauses, and then told once.
-
-    Of the errors that pass it is one after which the same call is not repeated at once.
-    """
-    with stage(environ) as played:
-        played.open_form()
-        for method in (POST, UPDATE_MESSAGE, "response_url"):
-            played.slack.faults.next(method, Fault.error("accesslimited"), times=None)
-        played.save(mailStop=True)
-        pauses: list[float] = []
-
-        def tried() -> bool:
-            row = newest_row(played)
-            return row["outcome"] == "applied" and int(row["delivery_tries"]) > len(pauses)
-
-        while sum(pauses) < 600:
-            played.eventually(tried, "another try")
-            pauses.append(5.0 * 2 ** len(pauses))
-            let_time_pass(played.environ, pauses[-1])
-        played.eventually(tried, "another try")
-        assert played.parents() == []
-        assert newest_row(played)["given_up_at"] is None
-
-        played.slack.faults.clear()
-        let_time_pass(played.environ, 2 * pauses[-1])
-        played.eventually(played.all_is_told, "the change to be told")
-
-        assert len(pauses) == 7
-        assert played.kayran.flags["mailStop"] is True
-        assert (len(played.parents()), len(played.results(SCANS))) == (1, 1)
-
-
-def newest_row(played: Stage) -> Any:
-    """The newest change as it is on record."""
-    with database(played.environ) as connection:
-        query = changes.select().order_by(changes.c.number.desc()).limit(1)
-        return connection.execute(query).mappings().one()

@@ -23,7 +23,7 @@ from bot.sandbox.cast import (
     SECOND_ADMIN,
     STRANGER,
 )
-from bot.sandbox.kayran import PROFILE, UPDATE
+from bot.sandbox.kayran import UPDATE
 from bot.sandbox.modals import Modal
 from bot.sandbox.slack import Delivery
 from bot.sandbox.workspace import Message
@@ -37,7 +37,7 @@ from bot.slack.receipt import (
 from bot.store import Database, RequestStore
 from bot.store.tables import requests
 from tests.stage import Stage
-from tests.standins import Fault
+from tests.standins import Fault, texts
 
 BUTTONS = [REVIEW_ACTION_ID, DECLINE_ACTION_ID, WITHDRAW_ACTION_ID]
 KNOWN = {"mailPause": False, "mailUnpause": False, "mailCompleted": False}
@@ -227,16 +227,6 @@ class TestAsking:
 
         assert modal.view["callback_id"] == form.ANSWER_CALLBACK_ID
 
-    def test_a_form_of_an_older_release(self, stage: Stage) -> None:
-        """It says so."""
-        stage.open_form(MEMBER)
-        payload = stage.slack.submission(MEMBER)
-        payload["view"]["private_metadata"] = "{}"
-
-        delivery = stage.slack.send("interactive", payload, "view_submission")
-
-        assert words.older_release() in delivery.body.replace("\\n", "\n")
-
     def test_whoever_loses_the_role_while_the_form_is_open(self, stage: Stage) -> None:
         """The save is refused with a form to ask for the same with."""
         know_all_nine(stage)
@@ -311,6 +301,25 @@ class TestReview:
         assert (change.user, change.origin, change.request_id) == (ADMIN, Origin.REQUEST, 1)
         assert stage.parents()[-1] is message
 
+    def test_on_the_home(self, stage: Stage) -> None:
+        """Open requests stand there with Review, from when they are posted until they are decided."""
+
+        def home() -> str:
+            return "\n".join(texts(stage.slack.workspace.homes[ADMIN]))
+
+        stage.slack.open_home(ADMIN)
+        stage.eventually(lambda: ADMIN in stage.slack.workspace.homes, "the Home")
+        assert "asks to turn" not in home()
+        message = asks(stage)
+        stage.eventually(lambda: f"<@{MEMBER}> asks to turn" in home(), "the request to be there")
+
+        stage.slack.press_in_home(ADMIN, REVIEW_ACTION_ID)
+        stage.wait_for(stage.loaded, "the form")
+        stage.slack.submit(ADMIN)
+
+        replies(stage, message)
+        stage.eventually(lambda: "asks to turn" not in home(), "the request to go")
+
     def test_granted_in_part(self, stage: Stage) -> None:
         """The result says what differs from what was asked."""
         message = asks(stage)
@@ -333,15 +342,6 @@ class TestReview:
         assert "like that already" in stage.form_texts()
         assert "like that already" in loses_its_buttons(stage, message)
         assert [(a.ending, a.decided_by) for a in on_record(stage)] == [(Ending.ALREADY_SO, ADMIN)]
-
-    def test_a_silent_kayran_makes_nothing_so(self, stage: Stage) -> None:
-        """What is only on record closes no request."""
-        message = asks(stage, on=["mailStop"])
-        stage.kayran.next("refuse", function=PROFILE)
-
-        modal = press(stage, message, REVIEW_ACTION_ID)
-
-        assert modal.view["callback_id"] == form.CALLBACK_ID
 
     def test_refused_by_kayran(self, stage: Stage) -> None:
         """The request stays open; trying again grants it."""
@@ -367,25 +367,13 @@ class TestReview:
         stage.save()
         stage.save(SECOND_ADMIN, mailQueue=True)
 
-        assert words.came_back() in stage.form_texts(SECOND_ADMIN)
+        assert words.CAME_BACK in stage.form_texts(SECOND_ADMIN)
         assert f"<@{ADMIN}>" in stage.form_texts(SECOND_ADMIN)
         replies(stage, message)
         stage.save(SECOND_ADMIN)
         assert f"<@{MEMBER}>" not in replies(stage, message, 2)[1].text
         assert newest(stage).request_id is None
         assert [(a.ending, a.decided_by) for a in on_record(stage)] == [(Ending.GRANTED, ADMIN)]
-
-    def test_the_same_save_twice(self, stage: Stage) -> None:
-        """It is one change."""
-        message = asks(stage)
-        press(stage, message, REVIEW_ACTION_ID)
-        payload = stage.slack.submission(ADMIN)
-
-        stage.save()
-        delivery = stage.slack.send("interactive", payload, "view_submission")
-
-        assert (delivery.status, delivery.body) == (200, "")
-        assert newest(stage).number == 2
 
     def test_in_a_thread(self, stage: Stage) -> None:
         """What was asked for in a thread is answered there."""
@@ -508,7 +496,7 @@ class TestEnded:
         stage.slack.press(ADMIN, message.channel, message.ts, action_id, value)
         stage.wait_for(stage.loaded, "a form")
 
-        assert words.older_release() in stage.form_texts()
+        assert words.OLDER_RELEASE in stage.form_texts()
 
 
 @pytest.mark.parametrize("action_id", [REVIEW_ACTION_ID, DECLINE_ACTION_ID])

@@ -7,10 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.sandbox import payloads
 from bot.sandbox.cast import (
     ADMIN,
-    BOARD,
     DEACTIVATED_ADMIN,
     FOREIGN_ADMIN,
     GUEST,
@@ -106,19 +104,6 @@ def test_who_may(stage: Stage, way: Callable[[Stage, str], None], step: str) -> 
         assert modal.view["submit"]["text"] == "Save"
 
 
-def test_a_role_that_was_lost_before_the_save(stage: Stage) -> None:
-    """It is asked again at the save, whichever way the form was opened."""
-    from_anywhere(stage, ADMIN)
-    stage.wait_for(stage.loaded, "the form")
-    stage.choose(mailCompleted=False, mailPause=False, mailUnpause=False)
-    stage.slack.workspace.people[ADMIN].update(is_admin=False)
-
-    stage.save(ADMIN, mailStop=True)
-
-    assert "Ask one of them." in stage.form_texts()
-    assert stage.sent_to_kayran() == []
-
-
 class TestOnAMessage:
     """The result is one reply in the message's thread."""
 
@@ -139,40 +124,6 @@ class TestOnAMessage:
         stage.eventually(stage.all_is_told, "all to be told")
         assert stage.parents() == []
         assert len(stage.results()) == 1
-
-    def test_undo_stays_in_the_thread(self, stage: Stage) -> None:
-        """Undo is told there too."""
-        message = post(stage)
-        stage.slack.shortcut(ADMIN, ON_A_MESSAGE, message)
-        saved(stage, mailStop=True)
-        [result] = stage.wait_for(stage.results, "the result")
-
-        stage.press(result, UNDO_ACTION_ID)
-        stage.wait_for(lambda: len(stage.results()) == 2, "the undo")
-
-        assert {each.thread_ts for each in stage.results()} == {message.ts}
-        assert stage.parents() == []
-
-    def test_where_the_bot_may_not_post(self, stage: Stage) -> None:
-        """The result comes as an answer that one person sees, and says why."""
-        stage.slack.shortcut(
-            ADMIN, ON_A_MESSAGE, Message(BOARD, "1700000000.000100", OWNER, "Done")
-        )
-        saved(stage, mailStop=True)
-
-        stage.wait_for(lambda: "Sent here because" in "".join(stage.private_words()), "the result")
-
-    def test_slack_does_not_open_the_form(self, stage: Stage) -> None:
-        """The button that stands in its place opens it for the same thread."""
-        message = post(stage)
-        stage.slack.faults.next("views.open", Fault.error("expired_trigger_id"))
-        stage.slack.shortcut(ADMIN, ON_A_MESSAGE, message)
-        [answer] = stage.wait_for(lambda: stage.slack.workspace.ephemerals(ADMIN), "an answer")
-
-        stage.slack.press_ephemeral(ADMIN, answer.id, OPEN_FORM_ACTION_ID)
-        saved(stage, mailStop=True)
-
-        assert stage.wait_for(stage.results, "the result")[0].thread_ts == message.ts
 
 
 class TestFromAnywhere:
@@ -268,15 +219,3 @@ class TestChange:
 
         stage.wait_for(stage.loaded, "the form")
         assert stage.ticked() == {"mailStop"}
-
-
-def test_a_shortcut_on_a_message_in_no_channel(stage: Stage) -> None:
-    """It is none of Slack's: a 4xx, and nothing happens."""
-    payload = payloads.happened(stage.slack.workspace, ADMIN, "message_action")
-
-    delivery = stage.slack.deliver(
-        {"payload": json.dumps(payload | {"callback_id": ON_A_MESSAGE, "message": {"ts": "17.1"}})}
-    )
-
-    assert delivery.status == 400
-    assert stage.slack.calls_of("views.open") == []

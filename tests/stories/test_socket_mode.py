@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from bot.app import assemble
 from bot.sandbox.cast import ADMIN, SCANS
 from bot.sandbox.wire import Wire
 from bot.settings import Settings
+from bot.slack import words
 from bot.socket_mode import SocketMode
 from tests.odd_answers import slow
 from tests.socket_stand_in import SocketStandIn
@@ -115,11 +117,13 @@ def test_the_walk(linked: Linked, tmp_path: Path) -> None:
 
 
 def test_an_answer_in_the_acknowledgement(linked: Linked) -> None:
-    """A sentence that answers a command goes back over the socket."""
+    """What a form turns into goes back over the socket."""
+    view = {"type": "modal", "callback_id": "of_an_older_release", "private_metadata": "{}"}
+    payload = {"type": "view_submission", "user": {"id": ADMIN}, "view": {**view, "id": "V1"}}
     with here(linked):
-        delivery = linked.slack.command(ADMIN, SCANS, command="/kayran-old")
+        delivery = linked.slack.send("interactive", payload, "view_submission")
 
-    assert "Its command is `/kayran-notify`" in delivery.body
+    assert words.OLDER_RELEASE in json.loads(delivery.body)["view"]["blocks"][0]["text"]["text"]
 
 
 def test_refreshed_connections(linked: Linked, log: io.StringIO) -> None:
@@ -153,18 +157,6 @@ def test_connections_that_are_ended_at_once(linked: Linked) -> None:
     asked = [call.at for call in linked.slack.calls_of(OPEN)]
     pauses = [later - earlier for earlier, later in pairwise(asked[:5])]
     assert all(pause >= least for pause, least in zip(pauses, (0.1, 0.2, 0.4, 0.8), strict=True))
-
-
-def test_slack_gives_no_other_connection(linked: Linked, log: io.StringIO) -> None:
-    """It is asked until it does, and the log says what is amiss."""
-    with here(linked, apart=60):
-        linked.slack.faults.next(OPEN, Fault.http(500), 2)
-        linked.sockets.drop_one()
-        linked.sockets.wait_for_connections(2, 20, ever=True)
-        assert linked.is_acked()
-
-    assert len(linked.slack.calls_of(OPEN)) == 1 + 2 + 1
-    assert "Slack gives no socket (" in log.getvalue()
 
 
 def test_what_is_being_answered_while_it_closes(linked: Linked) -> None:

@@ -11,9 +11,9 @@ from bot.notifications import PARAMETERS
 from bot.sandbox.cast import ADMIN, BOARD, OTHER_TEAM, SCANS, SECOND_ADMIN
 from bot.sandbox.kayran import PROFILE, REPORTS, UPDATE
 from bot.slack import form, words
-from bot.slack.receipt import UNDO_ACTION_ID
 from tests.odd_answers import NASTY_REASON, refuse
 from tests.stage import Stage
+from tests.standins import texts
 
 UNREPORTED = set(PARAMETERS) - set(REPORTS.values())
 
@@ -38,16 +38,6 @@ class TestWhatItShows:
         assert "Read from Kayran just now." in stage.form_texts()
         assert stage.form_texts().count("Kayran doesn't report these, so choose.") == 1
 
-    def test_a_kayran_that_reports_all_nine(self, stage: Stage) -> None:
-        """A server that sends more than is documented is read, and nothing is left to choose."""
-        stage.have_all_reported()
-        set_flags(stage, "mailPause", "mailCompleted")
-
-        stage.open_form()
-
-        assert stage.ticked() == {"mailPause", "mailCompleted"}
-        assert stage.to_choose() == set()
-
     def test_what_was_last_set_here(self, stage: Stage) -> None:
         """What Kayran doesn't report is ticked as last applied from here, by whom and when."""
         stage.change(SECOND_ADMIN, mailPause=True, mailStop=True)
@@ -70,13 +60,6 @@ class TestWhatItShows:
         stage.open_form()
 
         assert stage.unchosen() == {"mailPause"}
-
-    def test_whose_mailbox_it_is(self, stage: Stage) -> None:
-        """The mailbox is recognisable to who knows it, and readable to nobody."""
-        modal = stage.open_form()
-
-        assert "*s…y@example.com*" in stage.form_texts()
-        assert "security@" not in json.dumps(modal.view, ensure_ascii=False)
 
 
 class TestKayranDoesNotSay:
@@ -116,17 +99,6 @@ class TestKayranDoesNotSay:
         assert not any(odd in said for odd in ("<!channel>", "<@U0ADMIN>", "`", "\u202e"))
         assert "x" * 200 not in said
 
-    def test_what_is_on_record_is_shown_when_kayran_is_silent(self, stage: Stage) -> None:
-        """Then all nine are as last set from here, and said to be."""
-        stage.change(ADMIN, mailStop=True, mailPause=True)
-        stage.kayran.next("500", function=PROFILE)
-
-        stage.open_form()
-
-        assert stage.ticked() == {"mailStop", "mailPause"}
-        assert f"This is what <@{ADMIN}> last set here" in stage.form_texts()
-        assert stage.to_choose() == set()
-
 
 class TestOnlyWhatSomebodyChose:
     """Not known is never off: what nobody knows is chosen, or not saved."""
@@ -151,7 +123,7 @@ class TestOnlyWhatSomebodyChose:
         assert delivery.error is None
         missing = {key.partition(".")[0] for key in modal.errors}
         assert missing == UNREPORTED - {"mailPause"}
-        assert set(modal.errors.values()) == {words.choose_one()}
+        assert set(modal.errors.values()) == {words.CHOOSE_ONE}
         assert stage.ticked() == {"mailAborted", "mailPause"}
         assert stage.sent_to_kayran() == []
 
@@ -199,14 +171,6 @@ class TestOnlyWhatSomebodyChose:
         assert "*Completed* stays on: what they were before isn't known." in undone.text
         assert "*Pause* and *Unpause* stay off" in undone.text
 
-    def test_once_chosen_it_is_known(self, stage: Stage) -> None:
-        """After one save it is a checkbox."""
-        stage.change(mailCompleted=True)
-
-        stage.open_form()
-
-        assert (stage.to_choose(), stage.ticked()) == (set(), {"mailCompleted"})
-
     def test_saving_what_nobody_knew(self, stage: Stage) -> None:
         """A form opened while Kayran was silent is saved once Kayran agrees with what was chosen."""
         stage.kayran.next("500", function=PROFILE)
@@ -225,7 +189,7 @@ class TestOnlyWhatSomebodyChose:
 
         stage.save(ADMIN, mailStop=True)
 
-        assert words.came_back() in stage.form_texts()
+        assert words.CAME_BACK in stage.form_texts()
         elsewhere = {"mailStop": False, "mailDelete": True}
         assert words.changed_in_kayran(elsewhere) in stage.form_texts()
         assert stage.sent_to_kayran() == []
@@ -257,7 +221,7 @@ class TestNothingToChange:
         """The form turns into that, and that is all."""
         self.nothing(stage)
 
-        assert words.nothing_to_change() in stage.form_texts()
+        assert words.NOTHING_TO_CHANGE in stage.form_texts()
         assert len(stage.sent_to_kayran()) == 1
         assert len(stage.parents()) == 1
         with stage.store() as store:
@@ -271,11 +235,11 @@ class TestNothingToChange:
         [_, result] = stage.wait_for(lambda: stage.results()[1:] and stage.results(), "the result")
 
         stage.eventually(stage.all_is_told, "everything to be told")
-        assert words.sent_anyway() in stage.form_texts()
+        assert words.SENT_ANYWAY in stage.form_texts()
         assert stage.kayran.flags["mailPause"] is True
         assert "sent all nine again as they were" in stage.parents()[1].text
         assert "All nine were sent again as they were." in result.text
-        assert UNDO_ACTION_ID not in json.dumps(result.blocks)
+        assert words.UNDO not in texts(result)
 
     def test_send_anyway_too_late(self, stage: Stage) -> None:
         """What was changed meanwhile is not overwritten unseen: the form comes back."""
@@ -283,7 +247,7 @@ class TestNothingToChange:
         stage.change(SECOND_ADMIN, mailDelete=True)
 
         stage.slack.press_in_modal(ADMIN, form.SEND_ANYWAY_ACTION_ID)
-        stage.wait_for(lambda: words.came_back() in stage.form_texts(), "the form")
+        stage.wait_for(lambda: words.CAME_BACK in stage.form_texts(), "the form")
 
         assert stage.ticked() == {"mailPause", "mailDelete"}
         assert len(stage.sent_to_kayran()) == 2
@@ -318,15 +282,6 @@ class TestWhatItCarries:
         payload["view"]["private_metadata"] = json.dumps(metadata | carried)
         return payload
 
-    def test_no_secret_in_clear(self, stage: Stage) -> None:
-        """Neither key nor token."""
-        modal = stage.open_form()
-        metadata = modal.view["private_metadata"]
-
-        assert stage.environ["KAYRAN_API_KEY"] not in metadata
-        assert stage.environ["SLACK_BOT_TOKEN"] not in metadata
-        assert len(metadata) < 3000
-
     def test_it_lets_nobody_in(self, stage: Stage) -> None:
         """Whatever it carries, whoever submits is decided on by Slack's word alone."""
         stage.open_form()
@@ -337,17 +292,6 @@ class TestWhatItCarries:
         stage.slack.submit(ADMIN, payload)
 
         assert "You're a member." in stage.form_texts()
-        assert stage.sent_to_kayran() == []
-
-    @pytest.mark.parametrize("carried", [{"shown": "x"}, {"account": "another"}], ids=repr)
-    def test_metadata_of_another_shape(self, stage: Stage, carried: dict[str, object]) -> None:
-        """It is taken for a form of an older release or key, and nothing is sent."""
-        stage.open_form()
-
-        delivery = stage.slack.submit(ADMIN, self.tampered(stage, **carried))
-
-        assert delivery.error is None
-        assert words.older_release() in stage.form_texts()
         assert stage.sent_to_kayran() == []
 
     def test_an_address_that_is_not_slacks(self, stage: Stage) -> None:
@@ -367,8 +311,6 @@ class TestWhatItCarries:
         [
             {"number": 10**18},
             {"origin_change": 999, "origin": "undo"},
-            {"form": "x" * 2000},
-            {"thread": "1.2"},
         ],
         ids=lambda carried: str(carried)[:40],
     )
@@ -398,16 +340,6 @@ class TestWhatItCarries:
         assert len(stage.slack.calls_of("users.info")) == asked
         assert stage.sent_to_kayran() == []
 
-    def test_the_team_where_slack_names_none(self, stage: Stage) -> None:
-        """Where ``team`` is null the person's own counts, which is this one."""
-        stage.open_form()
-        stage.choose(ADMIN)
-
-        delivery = stage.slack.submit(ADMIN, {"team": None})
-
-        assert delivery.error is None
-        assert stage.slack.modal(ADMIN) is None
-
 
 class TestFormsOfOlderReleases:
     """What this release does not know gets a sentence, not an error."""
@@ -422,7 +354,7 @@ class TestFormsOfOlderReleases:
         delivery = stage.slack.submit(ADMIN, payload)
 
         assert delivery.error is None
-        assert words.older_release() in stage.form_texts()
+        assert words.OLDER_RELEASE in stage.form_texts()
 
     def test_a_form_with_other_boxes(self, stage: Stage) -> None:
         """A form of this name with boxes of an older release is not guessed at."""
@@ -433,5 +365,5 @@ class TestFormsOfOlderReleases:
         delivery = stage.slack.submit(ADMIN, payload)
 
         assert delivery.error is None
-        assert words.older_release() in stage.form_texts()
+        assert words.OLDER_RELEASE in stage.form_texts()
         assert stage.sent_to_kayran() == []
