@@ -32,6 +32,10 @@ REPORTS = {
 """The six keys that Kayran documents for ``emailNotifications``, and what they report."""
 PARAMETERS = (*REPORTS.values(), "mailCompleted", "mailPause", "mailUnpause")
 
+WORDS = {"kayran": ("on", "off"), "cytrix": ("True", "False")}
+"""On and off in the two styles of the API (https://kayran.live, "API";
+https://github.com/Cytrixio/CytrixMCP)."""
+
 ON_AT_FIRST = ("mailCompleted", "mailStop", "mailStatus", "mailAborted")
 
 NO_MORE: Mapping[str, str] = {}
@@ -72,6 +76,7 @@ class KayranStandIn(LoopbackServer):
         reports: by each key that ``GetUserProfile`` sends, what it reports; the documented six at first.
         reported_as: what it sends for a key instead of what is true, whatever it is.
         upcoming: the name of the answer that is due next.
+        style: in which of the two ways it is called, ``kayran`` or ``cytrix``.
         answers: the names a person may choose from, each with a plain sentence.
     """
 
@@ -91,6 +96,7 @@ class KayranStandIn(LoopbackServer):
         self.reports = dict(REPORTS)
         self.reported_as: dict[str, object] = {}
         self.upcoming = "ok"
+        self.style = "kayran"
         self.answers = [(name, sentence) for name, (sentence, _) in ANSWERS.items()]
         self.wire = wire if wire is not None else Wire()
         self.wire.hide(*self.by_key)
@@ -186,10 +192,11 @@ class KayranStandIn(LoopbackServer):
         complaint = self._complaint(function, request)
         if complaint is not None:
             return envelope(function, complaint, error=1)
-        sent = object_in(request.body)
-        mailbox = self.by_key[sent["apiKey"]]
+        key, sent = self._key_and_fields(request)
+        mailbox = self.by_key[str(key)]
         if function == UPDATE:
-            mailbox.flags = {name: sent[name] == "on" for name in PARAMETERS}
+            on = WORDS[self.style][0]
+            mailbox.flags = {name: sent[name] == on for name in PARAMETERS}
             return envelope(UPDATE, "Update")
         reported = {key: str(mailbox.flags[name]) for key, name in self.reports.items()}
         name = {"email": mailbox.email, "firstName": "Sam", "lastName": "Example", "phone": ""}
@@ -198,18 +205,27 @@ class KayranStandIn(LoopbackServer):
 
     def _complaint(self, function: str, request: Request) -> str | None:
         """Kayran's reason to refuse a call, if it has one."""
-        if request.method != "POST":
+        reads = self.style == "cytrix" and function == PROFILE
+        if request.method != ("GET" if reads else "POST"):
             return "Not valid method"
-        if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+        kind = request.headers.get("content-type", "").split(";")[0].strip()
+        if not reads and kind != "application/json":
             return "Not valid content type"
-        sent = object_in(request.body)
-        if sent.pop("apiKey", None) not in self.by_key:
+        key, sent = self._key_and_fields(request)
+        if key not in self.by_key:
             return "Not valid token"
         needed = set(PARAMETERS if function == UPDATE else ())
         for name in sorted(needed.symmetric_difference(sent)):
             return f"Missing parameter {name}" if name in needed else f"Unknown parameter {name}"
-        odd = [name for name, value in sent.items() if value not in ("on", "off")]
+        odd = [name for name, value in sent.items() if value not in WORDS[self.style]]
         return f"Not valid {odd[0]}" if odd else None
+
+    def _key_and_fields(self, request: Request) -> tuple[object, dict[str, Any]]:
+        """The API key, and what else was sent."""
+        fields = object_in(request.body) if request.body else {}
+        if self.style == "cytrix":
+            return request.headers.get("apikey"), fields
+        return fields.pop("apiKey", None), fields
 
 
 def envelope(function: str, data: object, error: int = 0) -> Reply:
