@@ -8,9 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.changes import Change, Claim, Outcome, RecordedState, Request, Result
-from bot.notifications import Flags, Preferences
+from bot.changes import Change, Claim, Outcome, RecordedState, Result
+from bot.notifications import Flags
 from bot.store import ChangeStore, Database, Leases, Outbox
+from tests.samples import request
 
 ACCOUNT = "made-up-account"
 LEASES = Leases(send=30.0, deliver=20.0)
@@ -18,7 +19,6 @@ AT_FIRST = 1_700_000_000.0
 """What a ``Clock`` shows when it is new."""
 NOTHING_YET = RecordedState(None)
 """What is known of an account of which nothing is on record."""
-ALL_OFF = Preferences.of(()).as_flags()
 
 
 class Clock:
@@ -97,22 +97,6 @@ def started(url: str, *arguments: Any, **more: Any) -> Iterator[Process]:
     with process(url, *arguments, **more) as here:
         here.database.prepare()
         yield here
-
-
-def request(key: str = "form-1", *on: str, **more: Any) -> Request:
-    """A request for exactly these nine, from a form that showed all nine off."""
-    asked: dict[str, Any] = {
-        "request_key": key,
-        "team": "T0EXAMPLE",
-        "user": "U0ADMIN",
-        "role": "admin",
-        "channel": "C0SCANS",
-        "thread": None,
-        "wanted": Preferences.of(on),
-        "shown": ALL_OFF,
-        "based_on": 0,
-    }
-    return Request(**{**asked, **more})
 
 
 def execute(url: str, *statements: str) -> None:

@@ -20,15 +20,14 @@ from bot.changes import Denial, Origin, Outcome, Result
 from bot.errors import StoreUnavailable, StoreUnusable
 from bot.store import Leases
 from bot.store.database import HEARTBEAT_SECONDS
+from tests.samples import ALL_OFF, request
 from tests.store_rig import (
     ACCOUNT,
-    ALL_OFF,
     NOTHING_YET,
     Clock,
     Process,
     execute,
     process,
-    request,
     select,
     started,
 )

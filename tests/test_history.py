@@ -12,7 +12,8 @@ import pytest
 from bot.changes import Denial, Outcome, Result
 from bot.history import print_history
 from bot.notifications import Flags
-from tests.store_rig import ALL_OFF, AT_FIRST, Clock, process, started
+from tests.samples import ALL_OFF
+from tests.store_rig import AT_FIRST, Clock, process, started
 from tests.test_migrations import make_first_release
 
 

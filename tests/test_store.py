@@ -15,16 +15,15 @@ from bot.changes import Accepted, Change, Denial, Outcome, Result
 from bot.errors import StoreUnavailable
 from bot.notifications import PARAMETERS, Flags
 from bot.store.outbox import GIVEN_UP_SECONDS, PAUSES_SECONDS
+from tests.samples import ALL_OFF, request
 from tests.store_rig import (
     ACCOUNT,
-    ALL_OFF,
     AT_FIRST,
     LEASES,
     NOTHING_YET,
     Clock,
     Process,
     execute,
-    request,
     select,
     started,
 )
