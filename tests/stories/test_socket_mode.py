@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -29,6 +31,9 @@ from tests.odd_answers import slow
 from tests.socket_stand_in import SocketStandIn
 from tests.stage import QUICK, Stage
 from tests.standins import Fault, Kayran, Slack
+
+# slack_sdk leaves the sockets of connections that were replaced to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 ROOT = Path(__file__).parents[2]
 OPEN = "apps.connections.open"
@@ -57,6 +62,9 @@ def linked(environ: dict[str, str]) -> Iterator[Linked]:
         stage = Linked(slack, kayran, None, "", own)  # type: ignore[arg-type]  # it is elsewhere
         stage.sockets = sockets
         yield stage
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @contextlib.contextmanager
