@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _print_history(chosen.since, chosen.limit, as_json=chosen.json)
     if chosen.command == "sandbox":
         # The stand-ins are of no use to a bot that serves.
-        from bot.sandbox.run import main as run_sandbox  # noqa: PLC0415
+        from bot.sandbox.run import main as run_sandbox
 
         return run_sandbox(chosen.port, not chosen.no_open)
     return _serve(chosen.host, over_http=chosen.http)
@@ -91,10 +91,10 @@ def _moment(text: str) -> float:
 
 
 def _print_history(since: float, limit: int | None, *, as_json: bool) -> int:
-    from bot import entry  # noqa: PLC0415
-    from bot.errors import SettingsError  # noqa: PLC0415
-    from bot.history import print_history  # noqa: PLC0415
-    from bot.settings import as_message, database_url  # noqa: PLC0415
+    from bot import entry
+    from bot.errors import SettingsError
+    from bot.history import print_history
+    from bot.settings import as_message, database_url
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Kayran's words may be in letters that a terminal does not have.
@@ -113,14 +113,14 @@ def _serve(host: str, *, over_http: bool) -> int:
     # Before anything that takes long to import: a container's first process is deaf to SIGTERM until then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
-    from bot import entry  # noqa: PLC0415
+    from bot import entry
 
     # What is imported now is never garbage; to look for some in between takes a tenth of the start.
     gc.disable()
     # What is wrong in the settings is said before the rest is imported.
     settings = entry.read_settings(os.environ, over_http=over_http)
-    from bot.app import assemble  # noqa: PLC0415
-    from bot.errors import SettingsError, StoreUnusable  # noqa: PLC0415
+    from bot.app import assemble
+    from bot.errors import SettingsError, StoreUnusable
 
     bot, status = assemble(settings), 0
     try:
@@ -128,12 +128,12 @@ def _serve(host: str, *, over_http: bool) -> int:
         gc.enable()
         bot.introduce()
         if over_http or settings.slack_app_token is None:
-            from bot import web  # noqa: PLC0415
+            from bot import web
 
             web.serve(bot, settings.port, host)
         else:
             # What HTTP has no use for takes up memory, and time at the start.
-            from bot.socket_mode import SocketMode  # noqa: PLC0415
+            from bot.socket_mode import SocketMode
 
             SocketMode(bot.bolt, settings).serve()
     except (SettingsError, StoreUnusable) as error:

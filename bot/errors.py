@@ -64,7 +64,7 @@ class Obstacle(Enum):
     """An error of the bot's own, while it was calling."""
 
 
-class NotSent(KayranError):  # noqa: N818 (the name is what happened)
+class NotSent(KayranError):
     """No part of the request can have reached Kayran.
 
     Raised when no connection could be made in any of the tries.
@@ -75,7 +75,7 @@ class NotSent(KayranError):  # noqa: N818 (the name is what happened)
         self.obstacle = obstacle
 
 
-class Refused(KayranError):  # noqa: N818
+class Refused(KayranError):
     """Kayran answered with ``Error`` other than 0.
 
     Attributes:
@@ -87,7 +87,7 @@ class Refused(KayranError):  # noqa: N818
         self.reason = reason
 
 
-class NoClearAnswer(KayranError):  # noqa: N818
+class NoClearAnswer(KayranError):
     """The request was sent, at least in part, and no clear answer came: it may have been applied.
 
     Attributes:
@@ -105,7 +105,7 @@ class StoreError(BotError):
     """The store can't be used; never raised itself."""
 
 
-class StoreUnavailable(StoreError):  # noqa: N818 (the name is what happened)
+class StoreUnavailable(StoreError):
     """The database can't do what was asked of it: it is away, full, read-only, or has lost its tables.
 
     Raised for every error of the database, whatever class the driver gives it. Trying again later
@@ -113,5 +113,5 @@ class StoreUnavailable(StoreError):  # noqa: N818 (the name is what happened)
     """
 
 
-class StoreUnusable(StoreError):  # noqa: N818
+class StoreUnusable(StoreError):
     """The database is not one the bot can use; the text says why, and what to do."""

@@ -46,7 +46,7 @@ _ADDRESS = re.compile(
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|\[?::1\]?", re.IGNORECASE)
 
 
-class _Wrong(ValueError):  # noqa: N818 (it reads on: "PORT", wrong, "is not a port number")
+class _Wrong(ValueError):
     """A value can't be used; the text goes after the variable's name and never quotes the value."""
 
 

@@ -34,7 +34,7 @@ SHORT_TEXT_LIMIT = 4_000
 _TS = re.compile(r"\d+\.\d{6}")
 
 
-class Refusal(Exception):  # noqa: N818 (Slack's answer, not a fault)
+class Refusal(Exception):
     """Slack would answer ``ok: false``.
 
     Attributes:

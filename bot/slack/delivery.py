@@ -54,7 +54,7 @@ _CODE = re.compile(r"[a-z0-9_]+")
 SDK puts a sentence in their place; that says nothing about the channel."""
 
 
-class Later(Exception):  # noqa: N818 (what is to be done)
+class Later(Exception):
     """It can't be delivered now.
 
     Attributes:
@@ -72,7 +72,7 @@ class TokenRejected(Later):
     """No place takes the message: Slack does not accept the token, and whoever runs the bot has to act."""
 
 
-class ChannelClosed(Exception):  # noqa: N818 (the name is what happened)
+class ChannelClosed(Exception):
     """The place does not take the bot's message; it holds Slack's error code."""
 
 

@@ -53,7 +53,7 @@ Said = str | View
 """What a person is told: a sentence, or a form with more in it."""
 
 
-class UnreadableForm(ValueError):  # noqa: N818 (the name is what happened)
+class UnreadableForm(ValueError):
     """What was submitted is not a form of this release, or of this Kayran account; raised by ``parse``."""
 
 

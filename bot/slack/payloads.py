@@ -22,7 +22,7 @@ LONGEST_ID = 18
 TS = re.compile(r"[0-9]{1,16}\.[0-9]{1,9}")
 
 
-class NotFromSlack(ValueError):  # noqa: N818 (the name is what happened)
+class NotFromSlack(ValueError):
     """Slack would not send this."""
 
 

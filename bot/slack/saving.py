@@ -24,7 +24,7 @@ from bot.slack.services import Body, Services, new_reference
 log = logging.getLogger(__name__)
 
 
-class SlackSilent(Exception):  # noqa: N818 (the name is what happened)
+class SlackSilent(Exception):
     """Slack did not say who this is, so nothing was saved; raised while saving."""
 
 

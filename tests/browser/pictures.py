@@ -56,7 +56,10 @@ def main() -> int:
 
 def fingerprint() -> str:
     """Of the words and the page, as they are today."""
-    shown = [ROOT / "bot/slack/words.py", *sorted((ROOT / "bot/sandbox/page").iterdir())]
+    shown = [
+        *sorted((ROOT / "bot/slack/words").glob("*.py")),
+        *sorted((ROOT / "bot/sandbox/page").iterdir()),
+    ]
     return hashlib.sha256(b"".join(path.read_bytes() for path in shown)).hexdigest()
 
 
