@@ -9,21 +9,7 @@ from bot.asking import Ask
 from bot.changes import Change, CurrentState, Denial, Origin, Outcome
 from bot.errors import KayranError, NoClearAnswer, NotSent, Refused
 from bot.notifications import NOTIFICATIONS, Flags, Notification
-from bot.slack.words.common import (
-    LABELS,
-    OBSTACLES,
-    ROLES,
-    are,
-    capitalised,
-    listing,
-    moment,
-    numbered,
-    on_off,
-    person,
-    plain_labels,
-    quoted,
-    turned,
-)
+from bot.slack.words.common import *
 from bot.slack.words.thread import asked
 
 # The command, and who may

@@ -9,19 +9,7 @@ from bot.changes import Change, Origin, Outcome
 from bot.errors import Obstacle
 from bot.notifications import NOTIFICATIONS, Flags
 from bot.slack.authorizer import TOKEN_NOT_ACCEPTED
-from bot.slack.words.common import (
-    OBSTACLES,
-    are,
-    by_value,
-    capitalised,
-    listing,
-    moment,
-    numbered,
-    person,
-    plain_labels,
-    quoted,
-    turned,
-)
+from bot.slack.words.common import *
 
 # Requests
 
