@@ -73,7 +73,7 @@ class Ask:
     @property
     def choices(self) -> dict[str, bool]:
         """What is to be turned on (true) or off (false)."""
-        return {p: value for p, value in self.wanted if value is not None}
+        return self.wanted.known
 
     def is_met_by(self, current: CurrentState) -> bool:
         """Whether all of it is so already, for certain: Kayran has answered, and nothing is on its way."""
@@ -83,4 +83,4 @@ class Ask:
     def not_as_asked(self, change: Change) -> dict[str, bool]:
         """What this change sets otherwise than was asked for, or without having been asked."""
         asked = self.wanted.over(change.before)
-        return {p: value for p, value in change.wanted if value is not asked[p]}
+        return {p: value for p, value in change.wanted.known.items() if value is not asked[p]}

@@ -25,7 +25,7 @@ from enum import Enum
 from typing import Protocol
 
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused, StoreUnavailable
-from bot.notifications import PARAMETERS, Flags, Preferences
+from bot.notifications import Flags
 from bot.recovery import PAUSES_SECONDS, insist
 
 log = logging.getLogger(__name__)
@@ -77,14 +77,12 @@ class Request:
         team: the id of the Slack workspace it was asked for in.
         user: the id of the Slack user who asked.
         role: the workspace role that let them.
+        wanted: all nine, as they are to be; none is not known.
         channel: the id of the channel it was asked for in.
         thread: the ``ts`` of the thread's parent, where it was asked for in a thread.
-        wanted: all nine, as they are to be.
         shown: what the form showed as true when it was made.
         based_on: the number of the newest change the form knew of; 0 where there was none.
         origin_change: the id of the change this one undoes or tries again.
-        even_if_unchanged: whether all nine are to be sent also where nothing would change.
-        mailbox: the name of the Kayran key's mailbox, where the bot has more than one.
         request_id: the id of the request that this grants, of somebody who may not.
     """
 
@@ -92,15 +90,13 @@ class Request:
     team: str
     user: str
     role: str
+    wanted: Flags
     channel: str
     thread: str | None
-    wanted: Preferences
     shown: Flags
     based_on: int
     origin: Origin = Origin.FORM
     origin_change: int | None = None
-    even_if_unchanged: bool = False
-    mailbox: str = ""
     request_id: int | None = None
 
 
@@ -136,7 +132,7 @@ class Change:
     origin: Origin
     origin_change: int | None
     before: Flags
-    wanted: Preferences
+    wanted: Flags
     outcome: Outcome | None = None
     closed_at: float | None = None
     found: Flags = field(default_factory=Flags.unknown)
@@ -174,7 +170,7 @@ class Change:
     @property
     def contradicted(self) -> tuple[str, ...]:
         """The parameters that reading back showed otherwise than they were sent."""
-        return self.found.contradicting(self.wanted.as_flags())
+        return self.found.contradicting(self.wanted)
 
     def leaves(self) -> Flags:
         """What is known of Kayran once this change is the newest that counts.
@@ -182,25 +178,25 @@ class Change:
         Where reading back contradicts it, who knows what became of what Kayran doesn't report.
         """
         if self.outcome is Outcome.UNSURE:
-            kept = {p: v for p, v in self.wanted.as_flags() if self.before[p] is v}
+            kept = {p: v for p, v in self.wanted if self.before[p] is v}
             return self.found.over(Flags.of(kept))
         return self.found if self.contradicted else self.may_leave()
 
     def may_leave(self) -> Flags:
         """The same, but that a change which nobody is sure of counts as applied."""
-        return self.found.over(self.wanted.as_flags())
+        return self.found.over(self.wanted)
 
     def asks_for(self) -> tuple[str, ...]:
         """The parameters it would set to something else than was known before."""
-        return self.before.differing(self.wanted.as_flags())
+        return self.before.differing(self.wanted)
 
     def choices(self) -> dict[str, bool]:
         """What it chose, of what was otherwise or not known before."""
-        return {p: self.wanted[p] for p in self.asks_for()}
+        return {p: v for p, v in self.wanted.known.items() if self.before[p] is not v}
 
     def undo_choices(self) -> dict[str, bool]:
         """What undoing it chooses: what was known before. What was not known stays as it is."""
-        return {p: v for p in self.asks_for() if (v := self.before[p]) is not None}
+        return {p: v for p, v in self.before.known.items() if self.wanted[p] is not v}
 
     def not_undone(self) -> tuple[str, ...]:
         """The parameters that it set and that undoing it can't put back: they were not known before."""
@@ -286,7 +282,7 @@ class CurrentState:
         now = self.reported
         if self.recorded.number != request.based_on:
             now = now.over(self.recorded.may_hold())
-        seen = request.shown.over(request.wanted.as_flags())
+        seen = request.shown.over(request.wanted)
         return bool(now.contradicting(seen))
 
 
@@ -383,7 +379,12 @@ class Store(Protocol):
         """What is known of the account now, and what the request has already made."""
 
     def accept(
-        self, account: str, request: Request, before: Flags, expected: RecordedState
+        self,
+        account: str,
+        request: Request,
+        before: Flags,
+        expected: RecordedState,
+        mailbox: str = "",
     ) -> Accepted | None:
         """Record the request under the next number, unless the account is no longer as expected.
 
@@ -405,7 +406,7 @@ class Store(Protocol):
 class KayranApi(Protocol):
     """What the story needs of Kayran. Both raise ``KayranError``."""
 
-    def update_mail_notify(self, preferences: Preferences) -> None:
+    def update_mail_notify(self, wanted: Flags) -> None:
         """Set all nine."""
 
     def get_user_profile(self, within: float) -> KayranReport:
@@ -454,7 +455,12 @@ class Changes:
             return KayranReport(trouble=trouble)
 
     def submit(
-        self, request: Request, recorded: RecordedState, report: KayranReport
+        self,
+        request: Request,
+        recorded: RecordedState,
+        report: KayranReport,
+        *,
+        even_if_unchanged: bool = False,
     ) -> Accepted | Conflict | Unchanged:
         """Record a change, if what its form showed still stands and there is something to change.
 
@@ -462,6 +468,7 @@ class Changes:
             request: what is asked for.
             recorded: what the store knew, taken before ``report``.
             report: what Kayran says is set.
+            even_if_unchanged: whether all nine are to be sent also where nothing would change.
 
         Raises:
             StoreUnavailable: when the database can't take it.
@@ -478,9 +485,9 @@ class Changes:
                 return Conflict(current, self.store.since(self.account, request.based_on))
             # What can't be known now, the form knew: nothing speaks against what it showed.
             before = current.flags.over(request.shown)
-            if before == request.wanted.as_flags() and not request.even_if_unchanged:
+            if before == request.wanted and not even_if_unchanged:
                 return Unchanged(current)
-            accepted = self.store.accept(self.account, request, before, recorded)
+            accepted = self.store.accept(self.account, request, before, recorded, self.mailbox)
             if accepted is not None:
                 return accepted
             # The record moved while Kayran was asked: its report may be of before that.
@@ -564,7 +571,7 @@ class Changes:
         found = self._read_back()
         changed = [p for p in change.asks_for() if change.before[p] is not None]
         arrived = any(found[p] is change.wanted[p] for p in changed)
-        strays = any(found[p] is (not change.wanted[p]) for p in PARAMETERS)
+        strays = found.contradicting(change.wanted)
         outcome = Outcome.APPLIED if arrived and not strays else Outcome.UNSURE
         return Result(outcome, reason, found)
 

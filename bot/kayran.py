@@ -28,7 +28,7 @@ from urllib3.exceptions import DecodeError, HTTPError, InvalidHeader
 
 from bot.changes import KayranReport
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
-from bot.notifications import NOTIFICATIONS, Flags, Preferences
+from bot.notifications import NOTIFICATIONS, Flags
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class Kayran:
         """Close idle connections. Calls that are running end as they would have."""
         self._session.close()
 
-    def update_mail_notify(self, preferences: Preferences) -> None:
+    def update_mail_notify(self, wanted: Flags) -> None:
         """Set all nine. Returns when Kayran has said that it did, within ``Limits.total``.
 
         Never called on the client's executor: it waits for what runs there.
@@ -149,8 +149,9 @@ class Kayran:
             NotSent: when no try got as far as sending.
             Refused: when Kayran's answer was no, and no other try may have been applied.
             NoClearAnswer: when a try was sent and no clear answer came to it.
+            ValueError: when one of the nine is not known.
         """
-        switches = {parameter: self._words[is_on] for parameter, is_on in preferences}
+        switches = {p: self._words[is_on] for p, is_on in wanted.settled().known.items()}
         self._call("UpdateMailNotify", switches, self._limits.total)
 
     def get_user_profile(self, within: float) -> KayranReport:

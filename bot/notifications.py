@@ -64,7 +64,9 @@ NOTIFICATIONS: tuple[Notification, ...] = (
     Notification("mailAborted", "Aborted", "a scan is aborted", Phase.ENDS, ("onAborted",)),
     Notification("mailDelete", "Delete", "a scan is deleted", Phase.ENDS, ("onDelete",)),
 )
-"""In the order a person meets them: by phase, then as a scan would go through them."""
+"""In the order a person meets them: by phase, then as a scan would go through them. A new one goes to the
+end, because what is on record is read by its place: there it is not known.
+"""
 
 PARAMETERS: tuple[str, ...] = tuple(notification.parameter for notification in NOTIFICATIONS)
 
@@ -80,41 +82,8 @@ RESERVED = COMMAND_WORDS | set(BY_NAME)
 
 
 @dataclass(frozen=True)
-class Preferences:
-    """All nine, each on or off: what one call to Kayran sets.
-
-    Attributes:
-        on: the parameters that are on; the others are off.
-
-    Raises:
-        ValueError: when a name is not one of the nine.
-    """
-
-    on: frozenset[str]
-
-    def __post_init__(self) -> None:
-        _refuse_a_tenth(self.on)
-
-    @classmethod
-    def of(cls, on: Iterable[str]) -> Preferences:
-        """The nine with exactly these on."""
-        return cls(frozenset(on))
-
-    def __getitem__(self, parameter: str) -> bool:
-        return dict(self)[parameter]
-
-    def __iter__(self) -> Iterator[tuple[str, bool]]:
-        """Pairs of parameter and whether it is on, in the order of ``NOTIFICATIONS``."""
-        return ((parameter, parameter in self.on) for parameter in PARAMETERS)
-
-    def as_flags(self) -> Flags:
-        """These as something wholly known."""
-        return Flags(tuple(is_on for _, is_on in self))
-
-
-@dataclass(frozen=True)
 class Flags:
-    """What is known of the nine: each ``True`` (on), ``False`` (off) or ``None`` (not known).
+    """What is known of the nine, or wanted: each ``True`` (on), ``False`` (off) or ``None`` (not known).
 
     Attributes:
         values: nine values in the order of ``NOTIFICATIONS``.
@@ -124,7 +93,7 @@ class Flags:
 
     def __post_init__(self) -> None:
         if len(self.values) != len(PARAMETERS):
-            raise ValueError(f"nine flags, not {len(self.values)}")
+            raise ValueError(f"{len(PARAMETERS)} flags, not {len(self.values)}")
 
     @classmethod
     def of(cls, known: Mapping[str, bool | None]) -> Flags:
@@ -133,12 +102,14 @@ class Flags:
         Raises:
             ValueError: when a name is not one of the nine.
         """
-        _refuse_a_tenth(known)
+        if strangers := set(known).difference(PARAMETERS):
+            raise ValueError(f"not among Kayran's nine: {', '.join(sorted(strangers))}")
         return cls(tuple(known.get(parameter) for parameter in PARAMETERS))
 
-    def with_(self, choices: Mapping[str, bool]) -> Flags:
-        """These, with somebody's choices laid over them."""
-        return Flags.of(choices).over(self)
+    @classmethod
+    def only(cls, on: Iterable[str]) -> Flags:
+        """These on, and all others off."""
+        return cls.of(dict.fromkeys(PARAMETERS, False) | dict.fromkeys(on, True))
 
     @classmethod
     def unknown(cls) -> Flags:
@@ -152,25 +123,38 @@ class Flags:
         """Pairs of parameter and what is known of it, in the order of ``NOTIFICATIONS``."""
         return iter(zip(PARAMETERS, self.values, strict=True))
 
-    def over(self, other: Flags) -> Flags:
-        """These where they are known, else the other's."""
-        pairs = zip(self.values, other.values, strict=True)
-        return Flags(tuple(other if mine is None else mine for mine, other in pairs))
+    @property
+    def known(self) -> dict[str, bool]:
+        """Those that are known."""
+        return {parameter: value for parameter, value in self if value is not None}
 
     @property
     def unknown_ones(self) -> tuple[str, ...]:
         """The parameters that are not known."""
         return tuple(parameter for parameter, value in self if value is None)
 
-    def settled(self) -> Preferences:
-        """As something to set.
+    @property
+    def all_off(self) -> bool:
+        """Whether none is on, for certain."""
+        return set(self.values) == {False}
+
+    def settled(self) -> Flags:
+        """These, as something to set.
 
         Raises:
             ValueError: when one is not known: not known is never off.
         """
         if self.unknown_ones:
             raise ValueError("not all of them are known")
-        return Preferences(frozenset(parameter for parameter, value in self if value))
+        return self
+
+    def over(self, other: Flags) -> Flags:
+        """These where they are known, else the other's."""
+        return Flags.of(dict(other) | self.known)
+
+    def with_(self, choices: Mapping[str, bool]) -> Flags:
+        """These, with somebody's choices laid over them."""
+        return Flags.of(choices).over(self)
 
     def differing(self, other: Flags) -> tuple[str, ...]:
         """The parameters that are not the same here and there; known and not known differ."""
@@ -186,18 +170,12 @@ class Flags:
 
     @classmethod
     def decode(cls, text: str) -> Flags:
-        """The reverse of ``encode``.
+        """The reverse of ``encode``; what was written when there were fewer does not know the rest.
 
         Raises:
-            ValueError: when the text is not nine of ``1``, ``0`` and ``?``.
+            ValueError: when the text is anything else.
         """
         meanings: dict[str, bool | None] = {"1": True, "0": False, "?": None}
         if any(character not in meanings for character in text):
             raise ValueError("flags are written with 1, 0 and ?")
-        return cls(tuple(meanings[character] for character in text))
-
-
-def _refuse_a_tenth(names: Iterable[str]) -> None:
-    strangers = set(names).difference(PARAMETERS)
-    if strangers:
-        raise ValueError(f"not among Kayran's nine: {', '.join(sorted(strangers))}")
+        return cls(tuple(meanings[character] for character in text.ljust(len(PARAMETERS), "?")))

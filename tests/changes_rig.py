@@ -21,7 +21,7 @@ from bot.changes import (
     Unchanged,
 )
 from bot.errors import NoClearAnswer, Obstacle, StoreUnavailable
-from bot.notifications import Flags, Preferences
+from bot.notifications import Flags
 from tests.samples import ACCOUNT, ALL_OFF, change, request
 
 REPORTED = ("mailQueue", "mailSchedule", "mailStatus", "mailStop", "mailAborted", "mailDelete")
@@ -53,15 +53,21 @@ class _Store:
         return RecordedState(counting[-1] if counting else None, same[0] if same else None)
 
     def accept(
-        self, account: str, asked: Request, before: Flags, expected: RecordedState
+        self,
+        account: str,
+        request: Request,
+        before: Flags,
+        expected: RecordedState,
+        mailbox: str = "",
     ) -> Accepted | None:
         meanwhile, self.meanwhile = self.meanwhile, lambda: None
         meanwhile()
         if self.recorded_state(account).version != expected.version:
             return None
         number = len(self.changes) + 1
-        key, wanted = asked.request_key, asked.wanted
-        recorded = change(id=number, number=number, request_key=key, before=before, wanted=wanted)
+        recorded = change(id=number, number=number, before=before, mailbox=mailbox)
+        key, wanted = request.request_key, request.wanted
+        recorded = replace(recorded, request_key=key, wanted=wanted)
         self.changes.append(recorded)
         return Accepted(recorded)
 
@@ -123,17 +129,17 @@ class _Kayran:
     """
 
     flags: Flags = ALL_OFF
-    sent: list[Preferences] = field(default_factory=list)
+    sent: list[Flags] = field(default_factory=list)
     sending: Callable[[], object] = lambda: None
     applies: bool = True
     failure: BaseException | None = None
     is_silent: bool = False
     reports: Sequence[str] = REPORTED
 
-    def update_mail_notify(self, preferences: Preferences) -> None:
-        self.sent.append(preferences)
+    def update_mail_notify(self, wanted: Flags) -> None:
+        self.sent.append(wanted)
         if self.applies:
-            self.flags = preferences.as_flags()
+            self.flags = wanted.settled()
         self.sending()
         if self.failure is not None:
             raise self.failure
@@ -160,14 +166,17 @@ class Scene:
             self.store, self.kayran, ACCOUNT, deliver, pauses=(0, 0), clock=lambda: self.now
         )
 
-    def submit(self, key: str, *on: str, **fields: Any) -> Accepted | Conflict | Unchanged:
+    def submit(
+        self, key: str, *on: str, insists: bool = False, **fields: Any
+    ) -> Accepted | Conflict | Unchanged:
         """Send a form; what is not said is as ``samples.request`` has it."""
-        recorded = self.changes.recorded_state(key)
-        return self.changes.submit(request(key, *on, **fields), recorded, self.changes.read(1.0))
+        recorded, report = self.changes.recorded_state(key), self.changes.read(1.0)
+        asked = request(key, *on, **fields)
+        return self.changes.submit(asked, recorded, report, even_if_unchanged=insists)
 
-    def accepted(self, key: str, *on: str, **fields: Any) -> Change:
+    def accepted(self, key: str, *on: str, insists: bool = False, **fields: Any) -> Change:
         """Send a form that is accepted."""
-        saved = self.submit(key, *on, **fields)
+        saved = self.submit(key, *on, insists=insists, **fields)
         assert isinstance(saved, Accepted)
         return saved.change
 
@@ -176,8 +185,8 @@ class Scene:
         number = len(self.store.changes) + 1
         self.kayran.failure, self.kayran.applies = failure, failure is None
         newest = self.store.recorded_state(ACCOUNT).number
-        shown = {"shown": self.kayran.flags, "based_on": newest, "even_if_unchanged": True}
-        self.accepted(f"form-{number}", *on, **shown)
+        shown = {"shown": self.kayran.flags, "based_on": newest}
+        self.accepted(f"form-{number}", *on, insists=True, **shown)
         self.changes.carry_out()
         self.kayran.failure, self.kayran.applies = None, True
         return self.store.changes[number - 1]

@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bot.changes import Change, Origin, Request
-from bot.notifications import PARAMETERS, Flags, Preferences
+from bot.notifications import PARAMETERS, Flags
 
 ACCOUNT = "made-up-account"
 ALL_OFF = Flags.of(dict.fromkeys(PARAMETERS, False))
 FLAGS = st.tuples(*[st.sampled_from([True, False, None])] * 9).map(Flags)
-PREFERENCES = st.sets(st.sampled_from(PARAMETERS)).map(Preferences.of)
+PREFERENCES = st.sets(st.sampled_from(PARAMETERS)).map(Flags.only)
 
 
 def request(request_key: str, *on: str, **fields: Any) -> Request:
@@ -24,7 +24,7 @@ def request(request_key: str, *on: str, **fields: Any) -> Request:
         "role": "admin",
         "channel": "C0SCANS",
         "thread": None,
-        "wanted": Preferences.of(on),
+        "wanted": Flags.only(on),
         "shown": ALL_OFF,
         "based_on": 0,
     }
@@ -47,6 +47,6 @@ def change(*on: str, **fields: Any) -> Change:
         "origin": Origin.FORM,
         "origin_change": None,
         "before": ALL_OFF,
-        "wanted": Preferences.of(on),
+        "wanted": Flags.only(on),
     }
     return Change(**known | fields)

@@ -16,7 +16,7 @@ from bot.changes import (
     Unchanged,
 )
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
-from bot.notifications import PARAMETERS, Flags, Preferences
+from bot.notifications import PARAMETERS, Flags
 from tests.changes_rig import REPORTED, Scene
 from tests.samples import ALL_OFF, change, request
 
@@ -32,7 +32,7 @@ def scene() -> Scene:
 
 def test_what_its_form_showed_stands(scene: Scene) -> None:
     """A form that shows what is true is accepted, with what is known as what was before."""
-    scene.kayran.flags = Preferences.of(["mailStop"]).as_flags()
+    scene.kayran.flags = Flags.only(["mailStop"])
     shown = Flags.of({p: scene.kayran.flags[p] for p in REPORTED})
 
     change = scene.accepted("form-1", "mailPause", shown=shown)
@@ -43,7 +43,7 @@ def test_what_its_form_showed_stands(scene: Scene) -> None:
 
 def test_what_its_form_did_not_show_is_not_overwritten(scene: Scene) -> None:
     """An edit in Kayran, or another change, which is named: nothing is recorded."""
-    scene.kayran.flags = Preferences.of(["mailStop"]).as_flags()
+    scene.kayran.flags = Flags.only(["mailStop"])
     edited = scene.submit("form-1", "mailPause")
     scene.kayran.flags = ALL_OFF
     theirs = scene.ended("mailCompleted")
@@ -119,7 +119,7 @@ def test_what_was_chosen_without_being_seen(
 ) -> None:
     """Where the form showed nothing, what is known by now has to be what was chosen."""
     scene.kayran.reports = PARAMETERS
-    scene.kayran.flags = Preferences.of(set_now).as_flags()
+    scene.kayran.flags = Flags.only(set_now)
     shown = Flags.of({p: False for p in PARAMETERS if p != "mailPause"})
 
     assert isinstance(scene.submit("form-1", "mailPause", "mailQueue", shown=shown), saved)
@@ -131,7 +131,7 @@ def test_a_save_that_changes_nothing_records_nothing(scene: Scene) -> None:
 
     assert isinstance(saved, Unchanged)
     assert (saved.current.flags["mailStop"], scene.store.changes) == (False, [])
-    assert scene.accepted("form-1", even_if_unchanged=True).asks_for() == ()
+    assert scene.accepted("form-1", insists=True).asks_for() == ()
 
 
 def test_to_choose_what_is_not_known_is_a_change(scene: Scene) -> None:
@@ -186,7 +186,7 @@ def test_kayran_takes_it(scene: Scene, is_silent: bool, found: Flags) -> None:
 
     change = scene.ended("mailStop", "mailCompleted")
 
-    assert scene.kayran.sent == [Preferences.of(["mailStop", "mailCompleted"])]
+    assert scene.kayran.sent == [Flags.only(["mailStop", "mailCompleted"])]
     assert (change.outcome, change.reason, change.found) == (Outcome.APPLIED, None, found)
     assert scene.delivered == [change.id]
 
@@ -241,7 +241,7 @@ def test_reading_back_settles_what_was_not_clear(
     scene.accepted("form-1", *wanted, shown=shown)
     scene.kayran.is_silent = False
     scene.kayran.failure, scene.kayran.applies = NoClearAnswer(Obstacle.DROPPED), False
-    scene.kayran.flags = Preferences.of(set_now).as_flags()
+    scene.kayran.flags = Flags.only(set_now)
 
     scene.changes.carry_out()
 
@@ -258,7 +258,7 @@ def test_a_try_after_one_that_was_cut_short(
     """It never says that nothing was changed: the earlier try may have been applied, and may show."""
     scene.store.put(replace(scene.accepted("form-1", "mailStop"), tries=1))
     scene.kayran.failure, scene.kayran.applies = failure, False
-    scene.kayran.flags = Preferences.of(set_now).as_flags()
+    scene.kayran.flags = Flags.only(set_now)
 
     scene.changes.carry_out()
 
@@ -270,7 +270,7 @@ def test_it_is_not_sent_without_end(scene: Scene, claimed_before: int, sent: int
     """What was claimed that often already is settled by reading back alone."""
     wanted = scene.accepted("form-1", "mailStop")
     scene.store.put(replace(wanted, tries=claimed_before))
-    scene.kayran.flags = wanted.wanted.as_flags()
+    scene.kayran.flags = wanted.wanted
 
     scene.changes.carry_out()
 
@@ -289,7 +289,7 @@ def test_what_was_superseded_is_delivered_before_anything_is_sent(scene: Scene) 
     scene.changes.carry_out()
 
     assert delivered_by_then == [first.id]
-    assert scene.kayran.sent == [Preferences.of(["mailPause"])]
+    assert scene.kayran.sent == [Flags.only(["mailPause"])]
 
 
 def test_a_claim_that_was_granted_too_late_is_not_used(scene: Scene) -> None:
@@ -361,7 +361,7 @@ def test_what_a_change_leaves(
     ended = change("mailStop", "mailPause", outcome=outcome, found=Flags.of(found))
 
     assert {p: ended.leaves()[p] for p in left} == left
-    assert ended.may_leave() == Flags.of(found).over(ended.wanted.as_flags())
+    assert ended.may_leave() == Flags.of(found).over(ended.wanted)
 
 
 def test_undoing_goes_back_to_what_was_known() -> None:

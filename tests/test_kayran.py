@@ -20,7 +20,7 @@ import trustme
 
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
 from bot.kayran import ANSWER_LIMIT, LONGEST_RETRY_AFTER, Kayran, Limits
-from bot.notifications import PARAMETERS, Flags, Preferences
+from bot.notifications import PARAMETERS, Flags
 from tests.kayran_rig import (
     HANG,
     KEY,
@@ -37,7 +37,7 @@ from tests.kayran_rig import (
     slowly,
 )
 
-SOME = Preferences.of({"mailCompleted", "mailAborted"})
+SOME = Flags.only({"mailCompleted", "mailAborted"})
 YES = b'{"Error": 0, "Function": "UpdateMailNotify"}'
 CUT = http(YES[:9], Content_Length="60")
 LATER = http(b"<h1>Later</h1>", 503)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bot.changes import Outcome
 from bot.errors import StoreUnavailable, StoreUnusable
-from bot.notifications import Flags, Preferences
+from bot.notifications import Flags
 from bot.store.migrations import NEWEST
 from bot.store.tables import metadata
 from tests.store_rig import ACCOUNT, execute, process, select, started
@@ -96,7 +96,7 @@ def test_the_first_release_s_database_is_brought_up(database_url: str) -> None:
         assert here.outbox.pending(9) == [2]
 
     assert (told.outcome, told.post_error) == (Outcome.APPLIED, "is_archived")
-    assert told.wanted == Preferences.of(["mailQueue"])
+    assert told.wanted == Flags.only(["mailQueue"])
     assert told.before == Flags.of({"mailQueue": False})
     assert (claim.change.id, claim.change.tries, claim.change.request_key) == (2, 2, "f.2")
     assert select(database_url, "SELECT count(reply_url) FROM changes") == [(0,)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from slack_sdk.models.views import View
 
 from bot.access import Decision
-from bot.changes import Accepted, Change, CurrentState, Origin, RecordedState, Request
+from bot.changes import Accepted, Change, CurrentState, Origin, RecordedState
 from bot.notifications import Flags
 from bot.slack import form, receipt, words
 from bot.slack.form import Basis, Said
@@ -94,23 +94,12 @@ class Buttons:
         wanted = current.flags.with_(_choices(origin, change))
         if wanted.unknown_ones:
             return None
-        request = Request(
-            request_key=f"{origin.value}.{change.id}",
-            team=press.team or "",
-            user=press.user,
-            role=decision.role.value if decision.role else "",
-            channel=press.channel,
-            thread=press.thread,
-            wanted=wanted.settled(),
-            shown=_shown(origin, change, current),
-            based_on=recorded.number,
-            origin=origin,
-            origin_change=change.id,
-            request_id=change.request_id if origin is Origin.TRY_AGAIN else None,
-            even_if_unchanged=True,
-            mailbox=changes.mailbox,
+        basis = replace(
+            _basis(press, origin, change, current), shown=_shown(origin, change, current)
         )
-        saved = changes.submit(request, recorded, current.report)
+        key = f"{origin.value}.{change.id}"
+        request = basis.request(key, press, decision, wanted)
+        saved = changes.submit(request, recorded, current.report, even_if_unchanged=True)
         return saved if isinstance(saved, Accepted) else None
 
     def _change(self, press: Call) -> Change | None:
@@ -122,15 +111,22 @@ class Buttons:
         def proposed() -> View:
             services = self.services
             current = services.accounts[change.account].current_state()
-            basis = replace(
-                Basis.of(current, change.account, press), origin=origin, origin_change=change.id
-            )
+            basis = _basis(press, origin, change, current)
             since = services.store.since(change.account, change.number)
             top = words.proposal(origin, change, [c for c in since if c.id != change.id])
             return form.build(basis, current, services.mailboxes, _choices(origin, change), top)
 
         # Its own button is still there to be pressed again; another would open another form.
         self.opening.show(press, proposed, with_button=False)
+
+
+def _basis(press: Call, origin: Origin, change: Change, current: CurrentState) -> Basis:
+    return replace(
+        Basis.of(current, change.account, press),
+        origin=origin,
+        origin_change=change.id,
+        request_id=change.request_id if origin is Origin.TRY_AGAIN else None,
+    )
 
 
 def _possible(origin: Origin, change: Change) -> bool:
@@ -153,7 +149,7 @@ def _shown(origin: Origin, change: Change, current: CurrentState) -> Flags:
     """
     if origin is Origin.UNDO:
         return change.leaves()
-    wanted = change.wanted.as_flags()
+    wanted = change.wanted
     return Flags.of(
         {p: wanted[p] if now is wanted[p] else change.before[p] for p, now in current.flags}
     )

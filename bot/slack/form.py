@@ -20,15 +20,16 @@ import json
 import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from slack_sdk.models import blocks as kit
 from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
-from bot.changes import Change, Conflict, CurrentState, Origin, Outcome
-from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags, Notification, Phase, Preferences
+from bot.access import Decision
+from bot.changes import Change, Conflict, CurrentState, Origin, Outcome, Request
+from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags, Notification, Phase
 from bot.slack import words
 from bot.slack.mrkdwn import buttons, context, section
 from bot.slack.payloads import TS, Call, team_of
@@ -106,6 +107,13 @@ class Basis:
             return anew
         return replace(anew, origin=Origin.FORM, origin_change=None)
 
+    def request(self, request_key: str, call: Call, decision: Decision, wanted: Flags) -> Request:
+        """What somebody asks for who was let in; see ``Request``."""
+        role = decision.role.value if decision.role else ""
+        names = {each.name for each in fields(Request)}
+        shared = {name: value for name, value in vars(self).items() if name in names}
+        return Request(request_key, call.team or "", call.user, role, wanted, **shared)
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -115,6 +123,7 @@ class Submission:
         team: the id of the workspace it was sent in, where Slack says.
         account: the account chosen in the form's select; the form's own where it has none.
         choices: what is ticked or not, of what was known, and what was chosen of the rest.
+        unseen: the parameters that the form did not have yet: it was opened by an older release.
     """
 
     user: str
@@ -122,6 +131,7 @@ class Submission:
     basis: Basis
     account: str
     choices: Mapping[str, bool]
+    unseen: Collection[str] = ()
 
     @property
     def missing(self) -> dict[str, str]:
@@ -130,7 +140,7 @@ class Submission:
         return {_block_id(p, self.basis.form): p for p in missing}
 
     @property
-    def wanted(self) -> Preferences:
+    def wanted(self) -> Flags:
         """All nine; a ``ValueError`` where some are missing."""
         return Flags.of(self.choices).settled()
 
@@ -253,16 +263,19 @@ def parse(body: Mapping[str, Any], accounts: Collection[str]) -> Submission:
         view = body["view"]
         user = _text(body["user"]["id"])
         basis = decode(view["private_metadata"], user)
+        values = view.get("state", {}).get("values", {})
+        unknown = basis.shown.unknown_ones
         submission = Submission(
             user=user,
             team=team_of(body),
             basis=basis,
-            account=_chosen_account(view, basis),
+            account=_chosen_account(values, basis),
             choices=(
-                dict(basis.shown.settled())
+                basis.shown.settled().known
                 if view["callback_id"] == UNCHANGED_CALLBACK_ID
-                else _chosen(view["state"]["values"], basis)
+                else _chosen(values, basis)
             ),
+            unseen=[p for p in unknown if _block_id(p, basis.form) not in values],
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UnreadableForm("not a form of this release") from error
@@ -271,8 +284,7 @@ def parse(body: Mapping[str, Any], accounts: Collection[str]) -> Submission:
     return submission
 
 
-def _chosen_account(view: Mapping[str, Any], basis: Basis) -> str:
-    values = view.get("state", {}).get("values", {})
+def _chosen_account(values: Mapping[str, Any], basis: Basis) -> str:
     select = values.get(_block_id(MAILBOX_ACTION_ID, basis.form), {}).get(MAILBOX_ACTION_ID)
     return basis.account if select is None else str(select["selected_option"]["value"])
 
@@ -356,7 +368,7 @@ def _is_news(change: Change, before: Basis) -> bool:
     """Whether the person has not seen this yet: a change made after the form, or the one that it showed as
     applied and that ended otherwise.
     """
-    shown, wanted = before.shown, change.wanted.as_flags()
+    shown, wanted = before.shown, change.wanted
     return change.number != before.based_on or all(shown[p] is wanted[p] for p in change.asks_for())
 
 
@@ -386,8 +398,8 @@ def _chosen(values: Mapping[str, Any], basis: Basis) -> dict[str, bool]:
             raise UnreadableForm("an option that is not offered")
         chosen |= {p: p in ticked for p in offered}
     for parameter in basis.shown.unknown_ones:
-        option = values[_block_id(parameter, basis.form)][CHOICE_ACTION_ID]["selected_option"]
-        if option is not None:
+        block = values.get(_block_id(parameter, basis.form))
+        if block is not None and (option := block[CHOICE_ACTION_ID]["selected_option"]) is not None:
             chosen[parameter] = _choices(parameter)[option["value"]]
     return chosen
 

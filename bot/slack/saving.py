@@ -7,14 +7,15 @@ the ack. The form's own buttons run behind their acks.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from slack_bolt import Ack
 from slack_sdk.models.views import View
 
-from bot.access import Decision, Reason
+from bot.access import Reason
 from bot.asking import Ending
-from bot.changes import Conflict, Request, Unchanged
+from bot.changes import Conflict, Unchanged
 from bot.errors import StoreUnavailable
 from bot.slack import form, words
 from bot.slack.form import Basis, Said, Submission
@@ -39,7 +40,8 @@ class Saving:
         an inline error that leaves the ticks as they are.
         """
         submission = form.parse(body, self.services.accounts)
-        if submission.missing and submission.account == submission.basis.account:
+        is_this_one = submission.account == submission.basis.account
+        if submission.missing and not submission.unseen and is_this_one:
             errors = dict.fromkeys(submission.missing, words.CHOOSE_ONE)
             ack(response_action="errors", errors=errors)
             return
@@ -79,14 +81,14 @@ class Saving:
             return self._anew(submission)
         return self.services.refused(call, decision, "form", submission.account)
 
-    def _anew(self, submission: Submission) -> View:
+    def _anew(self, submission: Submission, top: Sequence[str] = ()) -> View:
         """The form for the account chosen in it, as things stand there now."""
         account = submission.account
         current = self.services.accounts[account].current_state()
         basis = submission.basis.anew(current, account)
         # What was chosen for one mailbox is not chosen for another.
         own = submission.own_changes if account == submission.basis.account else {}
-        return form.build(basis, current, self.services.mailboxes, own)
+        return form.build(basis, current, self.services.mailboxes, own, top)
 
     def _save(self, submission: Submission, *, at_a_save: bool) -> Said | None:
         """Record what was submitted; what the form turns into, where it could not be.
@@ -108,17 +110,19 @@ class Saving:
             if decision.reason is Reason.NO_ANSWER:
                 raise SlackSilent
             return refusal
+        if submission.unseen:
+            return self._anew(submission, [words.CAME_BACK])
         if submission.account != basis.account:
             return self._anew(submission)
         if recorded.same_request is None and (gone := self._button_gone(basis)) is not None:
             return gone
-        request = _request(submission, decision, changes.mailbox, even_if_unchanged=not at_a_save)
-        saved = changes.submit(request, recorded, report)
+        request = basis.request(submission.request_key, call, decision, submission.wanted)
+        saved = changes.submit(request, recorded, report, even_if_unchanged=not at_a_save)
         if isinstance(saved, Conflict):
             return form.build_again(submission, saved, services.mailboxes)
         if isinstance(saved, Unchanged):
             # What was chosen is what is known: all of it is shown as true from here on.
-            shown = submission.wanted.as_flags()
+            shown = submission.wanted
             return form.unchanged(replace(basis.anew(saved.current, basis.account), shown=shown))
         if not saved.again:
             services.carry_on(saved.change, basis.response_url)
@@ -140,25 +144,3 @@ class Saving:
             return words.OLDER_RELEASE
         used = self.services.store.follow_up(origin.id)
         return None if used is None else words.already_used(used)
-
-
-def _request(
-    submission: Submission, decision: Decision, mailbox: str, *, even_if_unchanged: bool
-) -> Request:
-    basis = submission.basis
-    return Request(
-        request_key=submission.request_key,
-        team=submission.team or "",
-        user=submission.user,
-        role=decision.role.value if decision.role else "",
-        channel=basis.channel,
-        thread=basis.thread,
-        wanted=submission.wanted,
-        shown=basis.shown,
-        based_on=basis.based_on,
-        origin=basis.origin,
-        origin_change=basis.origin_change,
-        request_id=basis.request_id,
-        even_if_unchanged=even_if_unchanged,
-        mailbox=mailbox,
-    )

@@ -75,7 +75,12 @@ class ChangeStore(Leasing):
             return list(connection.scalars(query))
 
     def accept(
-        self, account: str, request: Request, before: Flags, expected: RecordedState
+        self,
+        account: str,
+        request: Request,
+        before: Flags,
+        expected: RecordedState,
+        mailbox: str = "",
     ) -> Accepted | None:
         """Record the request under the next number, unless the account is no longer as expected.
 
@@ -96,12 +101,13 @@ class ChangeStore(Leasing):
             values = {name: value for name, value in vars(request).items() if name in changes.c}
             values |= {
                 "account": account,
+                "mailbox": mailbox,
                 "number": number,
                 "asked_at": now,
                 "origin": request.origin.value,
                 "request_id": asked,
                 "before": before.encode(),
-                "wanted": request.wanted.as_flags().encode(),
+                "wanted": request.wanted.encode(),
                 "deliver_at": 0,
             }
             connection.execute(changes.insert().values(values))

@@ -86,7 +86,7 @@ def to_change(row: Mapping[Any, Any]) -> Change:
     converted = {
         "origin": Origin(values["origin"]),
         "before": Flags.decode(values["before"]),
-        "wanted": Flags.decode(values["wanted"]).settled(),
+        "wanted": Flags.decode(values["wanted"]),
         "outcome": Outcome(outcome) if outcome else None,
         "found": Flags.decode(found) if found else Flags.unknown(),
     }

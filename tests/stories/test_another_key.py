@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from bot.changes import RecordedState, Request
-from bot.notifications import Flags, Preferences
+from bot.notifications import Flags
 from bot.sandbox.cast import ADMIN, SCANS, TEAM
 from bot.slack.receipt import TRY_AGAIN_ACTION_ID
 from tests.stage import Stage
@@ -20,7 +20,7 @@ def leave_open(stage: Stage) -> None:
         role="admin",
         channel=SCANS,
         thread=None,
-        wanted=Preferences.of(["mailStop"]),
+        wanted=Flags.only(["mailStop"]),
         shown=Flags.unknown(),
         based_on=0,
     )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.changes import Change
+from bot.notifications import Flags
 from bot.sandbox.cast import (
     ADMIN,
     MEMBER,
@@ -130,7 +131,7 @@ class TestBeforeTheAck:
         assert change.before["mailStop"] is False
         assert change.before["mailDelete"] is True
         assert change.before["mailPause"] is None
-        assert change.wanted.on == {"mailStop", "mailDelete"}
+        assert change.wanted == Flags.only(["mailStop", "mailDelete"])
         stage.let_kayran_go_on()
 
     def test_kayran_can_not_hold_it_up(self, stage: Stage) -> None:

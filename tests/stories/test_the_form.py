@@ -356,6 +356,23 @@ class TestFormsOfOlderReleases:
         assert delivery.error is None
         assert words.OLDER_RELEASE in stage.form_texts()
 
+    def test_a_form_without_the_newest_notification(self, stage: Stage) -> None:
+        """It comes back with that one in it, and what was ticked is kept."""
+        stage.open_form()
+        stage.choose(ADMIN, mailStop=True)
+        payload = stage.slack.submission(ADMIN)
+        view = payload["view"]
+        shown = json.loads(view["private_metadata"])["shown"]
+        metadata = view["private_metadata"].replace(shown, shown[:-1])
+
+        stage.slack.submit(ADMIN, {"view": {**view, "private_metadata": metadata}})
+
+        assert words.CAME_BACK in stage.form_texts()
+        assert stage.ticked(ADMIN) >= {"mailStop"}
+        stage.save()
+        [sent] = stage.wait_for(stage.sent_to_kayran, "the call")
+        assert sent["mailStop"] == "on"
+
     def test_a_form_with_other_boxes(self, stage: Stage) -> None:
         """A form of this name with boxes of an older release is not guessed at."""
         stage.open_form()

@@ -50,6 +50,8 @@ OBSTACLES = {
     Obstacle.UNEXPECTED: "something went wrong in the bot",
 }
 
+COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+HOW_MANY = COUNTS[len(NOTIFICATIONS)]
 QUOTE_AT_MOST = 300
 
 

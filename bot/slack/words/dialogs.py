@@ -119,7 +119,7 @@ def usage(roles: Iterable[Role], *, several: bool) -> str:
     names = ", ".join(f"`{label.lower()}`" for label in LABELS.values())
     first = " With several mailboxes, one's name comes first; else `default` is meant."
     return f"""\
-Workspace {_plural(roles)} can choose which of nine events Kayran sends an e-mail about. Everybody else: ask one of them.
+Workspace {_plural(roles)} can choose which of {HOW_MANY} events Kayran sends an e-mail about. Everybody else: ask one of them.
 • `/kayran-notify` opens the form. Tick, save, and read the result in the thread.
 • `on completed aborted`, `off queue`, `only stop aborted`, `all` or `none` after it open the form with that proposed.
 • `status` says what is on, `history` who changed what. Only you see the answer.
@@ -248,7 +248,7 @@ def _silence(trouble: KayranError | None) -> str:
 def choose(parameters: Collection[str], *, silent: bool) -> str:
     """Above the inputs of what is not known."""
     if len(parameters) == len(NOTIFICATIONS):
-        return "None of these is known, so choose all nine."
+        return f"None of these is known, so choose all {HOW_MANY}."
     if silent:
         return "Not known, so choose:"
     return f"Kayran doesn't report {'this' if len(parameters) == 1 else 'these'}, so choose."
@@ -261,7 +261,7 @@ CHOOSE_ONE = "Choose On or Off: how it's set isn't known."
 def what_saving_does(channel: str, *, in_thread: bool) -> str:
     """Below the form."""
     where = f"<#{channel}>" if channel.startswith(("C", "G")) else "you alone"
-    return f"Save sets all nine. The result goes to {'the thread' if in_thread else where}."
+    return f"Save sets all {HOW_MANY}. The result goes to {'the thread' if in_thread else where}."
 
 
 CAME_BACK = (
@@ -292,7 +292,7 @@ def proposal(origin: Origin, change: Change, since: Iterable[Change]) -> list[st
         if origin is Origin.UNDO
         else f"Trying {numbered(change)} again"
     )
-    does = f"turns {turned(choices)}" if choices else "sends all nine as they are"
+    does = f"turns {turned(choices)}" if choices else f"sends all {HOW_MANY} as they are"
     return [f"{what} {does}. Check and save.", *(_since(each, choices) for each in since)]
 
 
@@ -303,10 +303,12 @@ def _since(change: Change, choices: Mapping[str, bool]) -> str:
     return changed_meanwhile(change) + (" That stays." if stays else "")
 
 
-NOTHING_TO_CHANGE = "*Nothing to change.* All nine are set like that already, so nothing was sent."
+NOTHING_TO_CHANGE = (
+    f"*Nothing to change.* All {HOW_MANY} are set like that already, so nothing was sent."
+)
 """The form, where saving it would change nothing."""
 
-SENT_ANYWAY = "All nine are being sent again. The result comes in a thread."
+SENT_ANYWAY = f"All {HOW_MANY} are being sent again. The result comes in a thread."
 """The form, after Send anyway."""
 
 # The form to ask an admin with
@@ -361,7 +363,7 @@ def home_for_others(decision: Decision, roles: Iterable[Role]) -> list[str]:
     """The Home of whoever may not: what the bot does, who may, how to ask."""
     ask = decision.reason is Reason.ROLE_NOT_ALLOWED
     return [
-        "This bot turns Kayran's nine e-mail notifications about scans on and off.",
+        f"This bot turns Kayran's {HOW_MANY} e-mail notifications about scans on and off.",
         refusal(decision.reason, decision.role, roles),
         *(["To ask for a change, run `/kayran-notify` in a channel."] if ask else []),
     ]

@@ -68,7 +68,7 @@ def asked(change: Change) -> str:
     clauses = [f"{turn} {turned(known)}"] if known else []
     if chosen:
         clauses.append(f"{put} {turned(chosen)} (not known before)")
-    what = listing(clauses) or f"{send} all nine again as they were"
+    what = listing(clauses) or f"{send} all {HOW_MANY} again as they were"
     mailbox = f" for *{change.mailbox}*" if change.mailbox else ""
     return f"{person(change.user)} {what}{mailbox}."
 
@@ -77,15 +77,15 @@ def applied(change: Change) -> str:
     """The status of a change that is in effect."""
     if change.contradicted:
         return "⚠️ Kayran said yes, but shows something else. The thread says what."
-    if not change.wanted.on:
-        return "⚠️ Turned all nine off: Kayran sends no e-mails about scans."
+    if change.wanted.all_off:
+        return f"⚠️ Turned all {HOW_MANY} off: Kayran sends no e-mails about scans."
     return "✅ Applied."
 
 
 def applied_on_another_try(change: Change) -> str:
     """The status of a change that a later try put into effect."""
     by = f"by {person(change.user)} ({numbered(change)})."
-    if change.contradicted or not change.wanted.on:
+    if change.contradicted or change.wanted.all_off:
         return f"{applied(change)} Tried again {by}"
     return f"✅ Applied on another try, {by}"
 
@@ -136,15 +136,15 @@ def _applied_lines(change: Change) -> list[str]:
         lines.append(f"{capitalised(_why(change))}, but reading back shows the change.")
     choices = change.choices()
     if not choices:
-        lines.append("All nine were sent again as they were.")
+        lines.append(f"All {HOW_MANY} were sent again as they were.")
     if checked := {p: v for p, v in choices.items() if change.found[p] is v}:
         lines.append(f"{are(checked)}, checked in Kayran.")
     if unread := {p: v for p, v in choices.items() if change.found[p] is None}:
         lines.append(_not_reported(change, unread))
     if other := {p: not change.wanted[p] for p in change.contradicted}:
         lines.append(f"Kayran shows {turned(other)}: the opposite of what was sent.")
-    if not change.may_leave().settled().on:
-        lines.append("⚠️ All nine are off now: Kayran sends no e-mails about scans.")
+    if change.may_leave().all_off:
+        lines.append(f"⚠️ All {HOW_MANY} are off now: Kayran sends no e-mails about scans.")
     return lines
 
 
@@ -199,7 +199,8 @@ def follows(change: Change, origin: Change) -> str:
 
 def stays(origin: Change, undo: Change) -> list[str]:
     """What an undo could not put back."""
-    kept = {p: undo.wanted[p] for p in origin.not_undone() if p not in undo.asks_for()}
+    kept = {p: v for p, v in undo.wanted.known.items() if p in origin.not_undone()}
+    kept = {p: v for p, v in kept.items() if p not in undo.asks_for()}
     before = "what it was" if len(kept) == 1 else "what they were"
     return (
         [f"{listing(by_value(kept, 'stays ', 'stay '))}: {before} before isn't known."]
@@ -226,7 +227,7 @@ def _the_rest(change: Change) -> str:
     rest = len(NOTIFICATIONS) - len(change.asks_for())
     if rest == 1:
         return "The other one is as it was."
-    return f"The other {_COUNTS[rest]} are as they were." if 0 < rest < len(NOTIFICATIONS) else ""
+    return f"The other {COUNTS[rest]} are as they were." if 0 < rest < len(NOTIFICATIONS) else ""
 
 
 def _what_to_do(change: Change) -> str:
@@ -287,6 +288,3 @@ def why_here(error: str, channel: str) -> str:
     if error.startswith("restricted_action"):
         return f"Sent here because the bot may not post in {where}."
     return f"Sent here because Slack didn't take it in {where}."
-
-
-_COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
