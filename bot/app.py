@@ -240,9 +240,8 @@ class Bot:
                     self._background.submit(first.close_for_replaced_key, account)
             for change_id in self._outbox.pending(DELIVERIES_AT_ONCE):
                 self._background.submit(self._deliverer.deliver, change_id)
-            for ask in self._requests.open_requests():
-                if ask.expires_at <= time.time():
-                    self._background.submit(self._asking.expire, ask)
+            for request_id in self._requests.due():
+                self._background.submit(self._asking.deliver_due, request_id)
 
 
 def assemble(settings: Settings, timing: Timing = Timing()) -> Bot:

@@ -388,7 +388,8 @@ class Store(Protocol):
     ) -> Accepted | None:
         """Record the request under the next number, unless the account is no longer as expected.
 
-        A request that is already on record brings back its change.
+        A request that is already on record brings back its change, and one of a button that was used the
+        change that the button made.
         """
 
     def since(self, account: str, number: int) -> Sequence[Change]:

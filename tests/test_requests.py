@@ -144,7 +144,7 @@ def test_it_is_kept_as_it_was_asked(database_url: str) -> None:
     with started(database_url, Clock()) as here:
         store = requests_of(here)
         ask = asked(store)
-        store.posted(ask.id, "1.000001")
+        store.delivered(ask.id, "1.000001")
         declined = store.end(ask.id, Ending.DECLINED, "U0ADMIN", "No")
 
         assert ask == replace(ASK, id=1, asked_at=AT_FIRST)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.changes import Accepted, Change, Denial, Outcome, Result
+from bot.changes import Accepted, Change, Denial, Origin, Outcome, Result
 from bot.errors import StoreUnavailable
 from bot.notifications import PARAMETERS, Flags
 from bot.store.outbox import GIVEN_UP_SECONDS, PAUSES_SECONDS
@@ -193,6 +193,19 @@ def test_of_many_at_the_same_instant_one_is_recorded(
     assert [outcome.again for outcome in accepted].count(False) == 1
     assert len(accepted) == (8 if key == "the same" else 1)
     assert {outcome.change.number for outcome in accepted} == {2}
+
+
+def test_of_one_button_s_proposals_one_is_recorded(here: Process) -> None:
+    """Whoever is later gets the change that the button has made already."""
+    origin = here.closed("form-1")
+    undo = {"origin": Origin.UNDO, "origin_change": origin.id}
+    first = here.accepted("form-2", **undo)
+
+    second = here.store.accept(
+        ACCOUNT, request("form-3", **undo), ALL_OFF, here.store.recorded_state(ACCOUNT)
+    )
+
+    assert second == Accepted(first, again=True)
 
 
 # Claiming and closing

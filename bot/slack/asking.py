@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from slack_bolt import Ack
 from bot.access import Reason
 from bot.asking import Ask, Ending
 from bot.changes import Origin
+from bot.errors import StoreUnavailable
 from bot.slack import form, payloads, receipt, request_form, words
 from bot.slack.delivery import ChannelClosed, Later
 from bot.slack.form import Basis, Said
@@ -69,47 +71,56 @@ class Asking:
         if asked is None:
             return words.TOO_MANY_REQUESTS
         try:
-            posted = services.deliverer.post(ask.channel, receipt.request(asked), ask.thread)
+            self._deliver(asked)
         except (ChannelClosed, Later) as error:
             log.info("request %s is not posted in %s: %s", asked.id, ask.channel, error)
             store.end(asked.id, Ending.NOT_POSTED)
             elsewhere = replace(ask, channel=ask.user)
             return request_form.build(elsewhere, words.cannot_post(ask), services.mailboxes)
-        store.posted(asked.id, str(posted["ts"]))
-        services.deliverer.on_delivered()
         return words.was_asked(ask)
 
     def decline_request(self, call: Call) -> Said:
         """Decline, and tell whoever asked."""
         request_id, remark = request_form.parse_decline(call.payload)
         named = replace(call, text=request_id)
-        return self._decide(
-            named, lambda ask: self._settle(ask, Ending.DECLINED, call.user, remark)
-        )
+        return self._decide(named, lambda ask: self.settle(ask, Ending.DECLINED, call.user, remark))
 
-    def expire(self, ask: Ask) -> None:
-        """Take the buttons off a request whose time is over; on record once Slack has done so."""
-        if self.show(replace(ask, ending=Ending.EXPIRED)):
-            self.services.requests.end(ask.id, Ending.EXPIRED)
+    def deliver_due(self, request_id: int) -> None:
+        """Deliver what is due about one request, unless another process does."""
+        with contextlib.suppress(StoreUnavailable):
+            ask = self.services.requests.claim(request_id)
+            if ask is not None:
+                self.deliver(ask)
 
-    def show(self, ask: Ask) -> bool:
-        """Bring a request's message up to date, and tell whoever asked where it ended without a change.
-
-        Where Slack does not take it, whoever presses a button that is left is told how it ended.
-
-        Returns:
-            Whether Slack took it.
-        """
-        deliverer, ts = self.services.deliverer, ask.message_ts
+    def deliver(self, ask: Ask) -> None:
+        """Show how a request stands; what Slack does not take now stays due."""
         try:
-            if ts is not None:
-                deliverer.update(ask.channel, ts, receipt.request(ask))
-            if ask.ending in (Ending.DECLINED, Ending.ALREADY_SO):
-                deliverer.post(ask.channel, Message(words.request_news(ask), ()), ask.thread or ts)
-        except (ChannelClosed, Later) as error:
-            log.warning("how request %s ended is not shown: %s", ask.id, error)
-            return False
-        return True
+            self._deliver(ask)
+        except (ChannelClosed, Later, StoreUnavailable) as error:
+            log.warning("how request %s stands is not shown: %s", ask.id, error)
+
+    def settle(self, ask: Ask, ending: Ending, by: str, remark: str = "") -> Said:
+        """End a request, unless it has ended; how it stands then."""
+        ended = self.services.requests.end(ask.id, ending, by, remark)
+        if ended is not None:
+            # A bot that is closing takes nothing new: recovery does it after the next start.
+            with contextlib.suppress(RuntimeError):
+                self.services.background.submit(self.deliver, ended)
+        return words.request_state(ended or self.services.requests.request(ask.id) or ask)
+
+    def _deliver(self, ask: Ask) -> None:
+        """Post a request's message, or bring it up to date; tell whoever asked where it ended without a
+        change.
+        """
+        deliverer, ts, shown = self.services.deliverer, ask.message_ts, receipt.request(ask)
+        if ts is None:
+            ts = str(deliverer.post(ask.channel, shown, ask.thread)["ts"])
+        else:
+            deliverer.update(ask.channel, ts, shown)
+        if ask.ending in (Ending.DECLINED, Ending.ALREADY_SO):
+            deliverer.post(ask.channel, Message(words.request_news(ask), ()), ask.thread or ts)
+        self.services.requests.delivered(ask.id, ts)
+        deliverer.on_delivered()
 
     def _show(self, press: Call, make: Callable[..., Said], *more: object) -> None:
         # Its own button is still there to be pressed again.
@@ -122,7 +133,7 @@ class Asking:
         ask = self._request(press)
         if ask is None or ask.user != press.user:
             return words.not_yours(ask) if ask else words.OLDER_RELEASE
-        return self._settle(ask, Ending.WITHDRAWN, press.user)
+        return self.settle(ask, Ending.WITHDRAWN, press.user)
 
     def _decide(self, call: Call, make: Callable[[Ask], Said]) -> Said:
         """What whoever may sees of a request: ``make`` while it is open, else how it ended."""
@@ -133,18 +144,10 @@ class Asking:
             return words.OLDER_RELEASE
         return words.request_state(ask) if ask.ending else make(ask)
 
-    def _settle(self, ask: Ask, ending: Ending, by: str, remark: str = "") -> Said:
-        """End a request, unless it has ended; how it stands then."""
-        ended = self.services.requests.end(ask.id, ending, by, remark)
-        if ended is not None:
-            self.show(ended)
-            self.services.deliverer.on_delivered()
-        return words.request_state(ended or self.services.requests.request(ask.id) or ask)
-
     def _proposed(self, call: Call, ask: Ask) -> Said:
         current = self.services.accounts[ask.account].current_state()
         if ask.is_met_by(current):
-            return self._settle(ask, Ending.ALREADY_SO, call.user)
+            return self.settle(ask, Ending.ALREADY_SO, call.user)
         here = replace(call, channel=ask.channel, thread=ask.thread or ask.message_ts)
         basis = Basis.of(current, ask.account, here)
         basis = replace(basis, origin=Origin.REQUEST, request_id=ask.id)

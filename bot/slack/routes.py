@@ -25,9 +25,10 @@ def register(app: App, services: Services) -> Asking:
     Returns:
         What keeps the messages of requests up to date.
     """
-    opening, saving = Opening(services), Saving(services)
+    opening = Opening(services)
     commands, buttons = Commands(services, opening), Buttons(services, opening)
     home, requests = Home(services, opening), Asking(services, opening)
+    saving = Saving(services, requests)
     later = services.listener
 
     # These change something in Kayran, in the end. Each asks afresh who it is.

@@ -14,10 +14,11 @@ from slack_bolt import Ack
 from slack_sdk.models.views import View
 
 from bot.access import Reason
-from bot.asking import Ending
-from bot.changes import Conflict, Unchanged
+from bot.asking import Ask, Ending
+from bot.changes import Accepted, Conflict, Unchanged
 from bot.errors import StoreUnavailable
 from bot.slack import form, words
+from bot.slack.asking import Asking
 from bot.slack.form import Basis, Said, Submission
 from bot.slack.payloads import Call
 from bot.slack.services import Body, Services, new_reference
@@ -31,9 +32,14 @@ class SlackSilent(Exception):
 
 @dataclass(frozen=True)
 class Saving:
-    """The listeners of the form."""
+    """The listeners of the form.
+
+    Attributes:
+        asking: closes a request where nothing is left to change.
+    """
 
     services: Services
+    asking: Asking
 
     def submit(self, ack: Ack, body: Body) -> None:
         """Ack with nothing where the change is on record; else with what the form turns into, or with
@@ -110,33 +116,44 @@ class Saving:
             if decision.reason is Reason.NO_ANSWER:
                 raise SlackSilent
             return refusal
-        if submission.unseen:
-            return self._anew(submission, [words.CAME_BACK])
-        if submission.account != basis.account:
-            return self._anew(submission)
+        if submission.unseen or submission.account != basis.account:
+            return self._anew(submission, [words.CAME_BACK] if submission.unseen else [])
         if recorded.same_request is None and (gone := self._button_gone(basis)) is not None:
             return gone
         request = basis.request(submission.request_key, call, decision, submission.wanted)
         saved = changes.submit(request, recorded, report, even_if_unchanged=not at_a_save)
-        if isinstance(saved, Conflict):
-            return form.build_again(submission, saved, services.mailboxes)
-        if isinstance(saved, Unchanged):
-            # What was chosen is what is known: all of it is shown as true from here on.
-            shown = submission.wanted
-            return form.unchanged(replace(basis.anew(saved.current, basis.account), shown=shown))
+        if not isinstance(saved, Accepted):
+            return self._not_accepted(submission, saved)
         if not saved.again:
             services.carry_on(saved.change, basis.response_url)
-        return None
+        is_own = saved.change.request_key == submission.request_key
+        return None if is_own else words.already_used(saved.change)
+
+    def _not_accepted(self, submission: Submission, saved: Conflict | Unchanged) -> Said:
+        basis = submission.basis
+        if isinstance(saved, Conflict):
+            return form.build_again(submission, saved, self.services.mailboxes)
+        ask = self._ask(basis)
+        if ask is not None and ask.is_met_by(saved.current):
+            return self.asking.settle(ask, Ending.ALREADY_SO, submission.user)
+        # What was chosen is what is known: all of it is shown as true from here on.
+        shown = submission.wanted
+        return form.unchanged(replace(basis.anew(saved.current, basis.account), shown=shown))
+
+    def _ask(self, basis: Basis) -> Ask | None:
+        """The request that the form proposes to grant."""
+        return (
+            None if basis.request_id is None else self.services.requests.request(basis.request_id)
+        )
 
     def _button_gone(self, basis: Basis) -> str | None:
         """Why the button that proposed this form can't be used any more: it makes one change, and another
         proposal may have been saved before.
         """
-        if basis.request_id is not None:
-            ask = self.services.requests.request(basis.request_id)
-            # One that somebody else has granted comes back as any other conflict.
-            if ask is not None and ask.ending not in (None, Ending.GRANTED):
-                return words.request_state(ask)
+        ask = self._ask(basis)
+        # One that somebody else has granted comes back as any other conflict.
+        if ask is not None and ask.ending not in (None, Ending.GRANTED):
+            return words.request_state(ask)
         if basis.origin_change is None:
             return None
         origin = self.services.store.change(basis.origin_change)

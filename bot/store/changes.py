@@ -84,12 +84,15 @@ class ChangeStore(Leasing):
     ) -> Accepted | None:
         """Record the request under the next number, unless the account is no longer as expected.
 
-        A request that is already on record brings back its change.
+        A request that is already on record brings back its change, and one of a button that was used the
+        change that the button made.
         """
         with self._database.writing() as connection:
             number = _lock_account(connection, account) + 1
             this = changes.c.request_key == request.request_key
-            same = find_first(connection, this)
+            # Of one button's proposals, one is saved.
+            follow_up = changes.c.origin_change == (request.origin_change or 0)
+            same = find_first(connection, this | follow_up)
             if same is not None:
                 return Accepted(same, again=True)
             if RecordedState(_newest(connection, account)).version != expected.version:

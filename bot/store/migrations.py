@@ -8,6 +8,7 @@ release. Whoever adds one takes the next number: the last is the schema's versio
 from __future__ import annotations
 
 import logging
+import re
 
 import sqlalchemy as sa
 
@@ -30,6 +31,15 @@ STEPS = {
         "UPDATE changes SET reply_url = NULL",
         "ALTER TABLE changes ADD COLUMN mailbox VARCHAR(32) NOT NULL DEFAULT ''",
         "ALTER TABLE changes ADD COLUMN request_id INTEGER",
+    ),
+    # Room for a tenth notification, and requests that are told again.
+    "0003": (
+        "ALTER TABLE changes ALTER COLUMN before TYPE VARCHAR(32)",
+        "ALTER TABLE changes ALTER COLUMN wanted TYPE VARCHAR(32)",
+        "ALTER TABLE changes ALTER COLUMN found TYPE VARCHAR(32)",
+        "ALTER TABLE requests ALTER COLUMN wanted TYPE VARCHAR(32)",
+        "ALTER TABLE requests ADD COLUMN deliver_at DOUBLE PRECISION",
+        "UPDATE requests SET deliver_at = 0 WHERE outcome IS NULL",
     ),
 }
 """What brings a database from the version before to each of these."""
@@ -76,11 +86,13 @@ def upgrade(connection: sa.Connection) -> None:
         # Another process has done it while this one waited for its turn.
         return
     version = schema_version(connection)
+    there = _tables(connection)
+    missing = set(metadata.tables) - there
     for number, statements in STEPS.items():
         if version is not None and version < number:
             for statement in statements:
-                connection.exec_driver_sql(statement)
-    missing = set(metadata.tables) - _tables(connection)
+                if _applies(connection, statement, there):
+                    connection.exec_driver_sql(statement)
     if missing and version == NEWEST:
         log.error("tables were missing and are made again: %s", ", ".join(sorted(missing)))
     # A new schema is never made around another program's tables.
@@ -90,6 +102,16 @@ def upgrade(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {index}")
     connection.execute(_versions.delete())
     connection.execute(_versions.insert().values(version_num=NEWEST))
+
+
+def _applies(connection: sa.Connection, statement: str, there: set[str]) -> bool:
+    """Whether a step is for this database: tables that are not there yet are made as they are to be, and
+    SQLite holds no column to its length.
+    """
+    table = re.sub("ALTER TABLE |UPDATE ", "", statement).split()[0]
+    return table in there and not (
+        connection.dialect.name == "sqlite" and " ALTER COLUMN " in statement
+    )
 
 
 def _tables(connection: sa.Connection) -> set[str]:

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+# SQLite holds nobody to a length, and can't change it.
+_Flags = sa.String(32).with_variant(sa.String(9), "sqlite")
 
 accounts = sa.Table(
     "accounts",
@@ -43,12 +45,12 @@ changes = sa.Table(
     sa.Column("origin", sa.String(16), nullable=False),
     sa.Column("origin_change", _Id, sa.ForeignKey("changes.id")),
     sa.Column("request_id", sa.Integer),
-    sa.Column("before", sa.String(9), nullable=False),
-    sa.Column("wanted", sa.String(9), nullable=False),
+    sa.Column("before", _Flags, nullable=False),
+    sa.Column("wanted", _Flags, nullable=False),
     sa.Column("tries", sa.Integer, nullable=False, default=0),
     sa.Column("outcome", sa.String(16)),
     sa.Column("closed_at", sa.Double),
-    sa.Column("found", sa.String(9)),
+    sa.Column("found", _Flags),
     sa.Column("reason", sa.Text),
     sa.Column("superseded_by", sa.Integer),
     sa.Column("parent_ts", sa.String(32)),
@@ -74,7 +76,7 @@ requests = sa.Table(
     sa.Column("thread_ts", sa.String(32), key="thread"),
     sa.Column("account", sa.String(64), nullable=False),
     sa.Column("mailbox", sa.String(64), nullable=False),
-    sa.Column("wanted", sa.String(9), nullable=False),
+    sa.Column("wanted", _Flags, nullable=False),
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("notify", sa.String(64)),
     sa.Column("message_ts", sa.String(32)),
@@ -82,6 +84,7 @@ requests = sa.Table(
     sa.Column("closed_at", sa.Double),
     sa.Column("decided_by", sa.String(64)),
     sa.Column("remark", sa.Text, nullable=False),
+    sa.Column("deliver_at", sa.Double),
 )
 
 denials = sa.Table(
@@ -111,6 +114,7 @@ INDEXES = (
     "changes_due ON changes (deliver_at) WHERE deliver_at IS NOT NULL",
     "ix_denials_asked_at ON denials (asked_at)",
     "requests_open ON requests (asked_at) WHERE outcome IS NULL",
+    "requests_due ON requests (deliver_at) WHERE deliver_at IS NOT NULL",
 )
 """What follows ``CREATE INDEX``. As SQLAlchemy's own, the partial ones would load PostgreSQL's dialect in
 bots that use SQLite."""

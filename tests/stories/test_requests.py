@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from bot.asking import GOOD_FOR_SECONDS, Ask, Ending
 from bot.changes import Change, Origin
+from bot.notifications import Flags
 from bot.sandbox.cast import (
     ADMIN,
     ARCHIVED,
@@ -114,16 +116,27 @@ def replies(stage: Stage, message: Message, n: int = 1) -> list[Message]:
     return stage.wait_for(look, f"{n} in the request's thread")
 
 
+@contextlib.contextmanager
+def request_store(stage: Stage) -> Iterator[RequestStore]:
+    """The store of requests as another process has it, whose leases are over at once."""
+    database = Database(stage.environ["DATABASE_URL"])
+    database.prepare()
+    yield RequestStore(database, 0.0)
+    database.close()
+
+
 def on_record(stage: Stage) -> list[Ask]:
     """Every request, oldest first."""
     with stage.database() as connection:
         ids = list(connection.execute(requests.select()).scalars())
-    database = Database(stage.environ["DATABASE_URL"])
-    database.prepare()
-    store = RequestStore(database, 30.0)
-    found = [ask for each in ids if (ask := store.request(each))]
-    database.close()
-    return found
+    with request_store(stage) as store:
+        return [ask for each in ids if (ask := store.request(each))]
+
+
+def is_due(stage: Stage, **values: Any) -> None:
+    """Let the lease of whoever is telling of the requests be over."""
+    with stage.database() as connection:
+        connection.execute(requests.update().values(deliver_at=0, **values))
 
 
 def newest(stage: Stage) -> Change:
@@ -343,6 +356,22 @@ class TestReview:
         assert "like that already" in loses_its_buttons(stage, message)
         assert [(a.ending, a.decided_by) for a in on_record(stage)] == [(Ending.ALREADY_SO, ADMIN)]
 
+    def test_already_so_by_the_time_it_is_saved(self, stage: Stage) -> None:
+        """There is nothing to change: the request is closed."""
+        know_all_nine(stage)
+        message = asks(stage)
+        press(stage, message, REVIEW_ACTION_ID)
+        stage.kayran.set_flag("mailStop", False)
+        stage.kayran.set_flag("mailAborted", True)
+
+        stage.save()
+        assert words.CAME_BACK in stage.form_texts()
+        stage.save()
+
+        assert "like that already" in stage.form_texts()
+        assert f"<@{MEMBER}>" in replies(stage, message)[0].text
+        assert newest(stage).number == 1
+
     def test_refused_by_kayran(self, stage: Stage) -> None:
         """The request stays open; trying again grants it."""
         message = asks(stage)
@@ -386,6 +415,14 @@ class TestReview:
 
         assert f"<@{MEMBER}> asked for this." in replies(stage, root)[0].text
 
+    def test_asked_of_a_bot_that_was_killed(self, stage: Stage) -> None:
+        """What was put on record and not posted is posted by whoever is alive."""
+        wanted = Flags.of({"mailStop": True})
+        with request_store(stage) as store:
+            store.ask(Ask("made-up", "", MEMBER, SCANS, None, wanted))
+
+        stage.eventually(lambda: buttons(stage.parents()[-1]) == BUTTONS, "the request")
+
 
 class TestDecline:
     """Saying no to a request."""
@@ -407,6 +444,22 @@ class TestDecline:
         assert f"Declined by <@{OWNER}>" in loses_its_buttons(stage, message)
         assert f"Declined by <@{OWNER}>" in stage.form_texts(OWNER)
         assert len(stage.kayran.calls) == asked
+
+    def test_declined_while_slack_takes_nothing(self, stage: Stage) -> None:
+        """Whoever asked is told once it does."""
+        message = asks(stage)
+        stage.slack.faults.next("chat.update", Fault.error("fatal_error"), 2)
+        press(stage, message, DECLINE_ACTION_ID)
+        submit(stage, ADMIN)
+        stage.eventually(
+            lambda: len(stage.slack.calls_of("chat.update")) == 2, "the tries that fail"
+        )
+        assert buttons(message) == BUTTONS
+
+        is_due(stage)
+
+        assert f"Declined by <@{ADMIN}>" in replies(stage, message)[0].text
+        assert f"Declined by <@{ADMIN}>" in loses_its_buttons(stage, message)
 
     def test_declined_while_somebody_reviews(self, stage: Stage) -> None:
         """A save of the form that was open says so, and nothing is set."""
@@ -460,20 +513,13 @@ class TestEnded:
     """A request is good once, and for seven days."""
 
     def test_expired(self, stage: Stage) -> None:
-        """After seven days the buttons go with an edit, also where Slack does not take it at first, and
-        no message comes.
-        """
+        """After seven days the buttons go with an edit, and no message comes."""
         message = asks(stage)
-        stage.slack.faults.next("chat.update", Fault.error("fatal_error"), 4)
-        with stage.database() as connection:
-            past = requests.c.asked_at - GOOD_FOR_SECONDS
-            connection.execute(requests.update().values(asked_at=past))
+        is_due(stage, asked_at=requests.c.asked_at - GOOD_FOR_SECONDS)
 
         assert "Expired" in loses_its_buttons(stage, message)
         assert [m for m in stage.results() if m.thread_ts == message.ts] == []
-        stage.eventually(
-            lambda: [a.ending for a in on_record(stage)] == [Ending.EXPIRED], "the record to say so"
-        )
+        assert [a.ending for a in on_record(stage)] == [Ending.EXPIRED]
 
     @pytest.mark.parametrize("action_id", BUTTONS)
     def test_a_button_that_is_left(self, stage: Stage, action_id: str) -> None:
