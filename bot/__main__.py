@@ -1,7 +1,5 @@
 """The command line: ``python -m bot`` serves, ``python -m bot sandbox`` tries it out."""
 
-from __future__ import annotations
-
 import argparse
 import datetime as dt
 import gc

@@ -7,8 +7,6 @@ their other flags say, and where Slack says nothing, or too little, the answer i
 What the fields mean: https://docs.slack.dev/reference/objects/user-object
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum

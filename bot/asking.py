@@ -4,8 +4,6 @@ Values and rules only. A request changes nothing: whoever
 grants it saves a change of their own.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import Enum
 

@@ -14,8 +14,6 @@ Four rules hold it together:
   whichever process makes them; the store's lease sees to it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import time

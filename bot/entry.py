@@ -1,7 +1,5 @@
 """What an entry point does first: read the settings, set up the log, clean the environment."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import MutableMapping
 from pathlib import Path

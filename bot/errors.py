@@ -16,8 +16,6 @@ Errors of libraries are translated into these where the library is called, and k
 No error carries a secret in its text: not a token, a key, a ``response_url`` or a request body.
 """
 
-from __future__ import annotations
-
 from enum import Enum
 
 

@@ -1,7 +1,5 @@
 """``python -m bot history``: a table for people, a JSON object on each line for programs."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import sys

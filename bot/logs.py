@@ -9,8 +9,6 @@ Warning: ``LOG_LEVEL`` is about the bot's own lines. Libraries are heard from WA
 their floor below, since under that they write whole request bodies.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import sys

@@ -4,8 +4,6 @@ Whatever is on record and not closed is carried out; whatever is closed and not 
 delivered. So a change outlives the process that accepted it, and Slack or the database being away.
 """
 
-from __future__ import annotations
-
 import logging
 import random
 import threading

@@ -5,8 +5,6 @@ to replace a connection that broke. Slack sends each payload over any one that l
 (https://docs.slack.dev/apis/events-api/using-socket-mode), so the other one serves meanwhile.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json

@@ -3,8 +3,6 @@
 One process with many threads: a save holds one of them for up to 2 s.
 """
 
-from __future__ import annotations
-
 import os
 
 from bot import entry

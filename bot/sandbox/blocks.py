@@ -4,8 +4,6 @@ Whether Slack would take the blocks is not judged here. The shapes of ``view.sta
 https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload.
 """
 
-from __future__ import annotations
-
 import copy
 import secrets
 import string

@@ -4,8 +4,6 @@ The people's objects have the shape and the flags of Slack's user object
 (https://docs.slack.dev/reference/objects/user-object); any of them may be changed by a test.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any, Literal
 

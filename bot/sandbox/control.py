@@ -8,8 +8,6 @@ Served on loopback alone, to this machine's own browser alone: another site's pa
 for 127.0.0.1, gets nothing (a page anywhere could otherwise press buttons here).
 """
 
-from __future__ import annotations
-
 import contextlib
 import html
 import json

@@ -5,8 +5,6 @@ It holds the nine flags, checks every parameter of a call, and answers as Kayran
 open is answered here in one way: calls are POSTs of JSON, and a refusal comes with HTTP 200.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -3,8 +3,6 @@
 Read line by line: for YAML the bot would need one more package. A test compares it with a real parser.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ It follows Slack's rule for views that change under a person's hands: what was t
 (https://docs.slack.dev/surfaces/modals, "Preserving input values").
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any

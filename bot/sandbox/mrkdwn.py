@@ -4,8 +4,6 @@ Everything is escaped before any tag is added, so no text is ever parsed as HTML
 people in a real workspace is drawn so that nobody can overlook it.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 from collections.abc import Mapping

@@ -5,8 +5,6 @@ https://docs.slack.dev/reference/interaction-payloads, with the fields its pages
 as the samples of slackapi/java-slack-sdk (``json-logs/samples/app-backend``) show them.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

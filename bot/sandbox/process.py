@@ -5,8 +5,6 @@ which is at its end as soon as nobody holds the other side, and then kills its o
 So nobody here ever kills by a number that may be another process's by now.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import os

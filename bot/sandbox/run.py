@@ -5,8 +5,6 @@ of its own, beside stand-ins for Slack and Kayran; a page on loopback shows what
 When it ends, by Ctrl-C, SIGTERM or a closed terminal, all of it ends, and nothing is left behind.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import secrets

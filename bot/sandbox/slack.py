@@ -5,8 +5,6 @@ signed requests. To a test, or to the page, it is what a person does: type a com
 press a button; and what they then see.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json

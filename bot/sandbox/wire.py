@@ -4,8 +4,6 @@ Both stand-ins write into one ``Wire``; the page and the tests read it, and wait
 sleeping. Secrets are masked on the way in: what was never stored can't leak out.
 """
 
-from __future__ import annotations
-
 import re
 import threading
 import time

@@ -5,8 +5,6 @@ has open, triggers and response URLs. What Slack would refuse is a ``Refusal`` w
 code. Facts are from https://docs.slack.dev unless a comment names another source.
 """
 
-from __future__ import annotations
-
 import copy
 import re
 import secrets

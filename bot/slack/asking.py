@@ -1,7 +1,5 @@
 """Requests: whoever may not asks, whoever may reviews or declines, whoever asked withdraws."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 from collections.abc import Callable

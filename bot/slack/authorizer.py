@@ -4,8 +4,6 @@
 is never kept for a decision: a role may be taken away in between.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import time

@@ -2,8 +2,6 @@
 And Change, which opens the form for the thread that it stands in.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from slack_sdk.models.views import View

@@ -8,8 +8,6 @@ back it raises urllib3's errors. The pair of pinned versions is what keeps this 
 calls over one connection.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any, cast

@@ -5,8 +5,6 @@ what can't be read are answered to the person alone, and the rest opens the form
 proposed in it. Nothing here changes anything.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -10,8 +10,6 @@ Where the channel does not take the bot's message, the result goes to the ``resp
 the person did, as long as this process has it, else to the person directly; and it says why.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import re

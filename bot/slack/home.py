@@ -5,8 +5,6 @@ a change, for those who opened it at this process. Opening it is no request for 
 shown, and not put on record.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ the text. Left to itself it would turn a masked mailbox, a…e@example.com, into
 (https://docs.slack.dev/reference/block-kit/composition-objects/text-object).
 """
 
-from __future__ import annotations
-
 from slack_sdk.models import blocks as kit
 
 

@@ -5,8 +5,6 @@ loading always ends: filled, refused, or saying what went wrong. Whoever may not
 nothing of Kayran's is shown.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections.abc import Callable, Mapping

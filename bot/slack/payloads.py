@@ -7,8 +7,6 @@ The payloads: https://docs.slack.dev/interactivity/implementing-slash-commands a
 https://docs.slack.dev/reference/interaction-payloads
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

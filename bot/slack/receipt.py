@@ -5,8 +5,6 @@ the whole message, because it is all that a screen reader reads
 (https://docs.slack.dev/reference/methods/chat.postMessage).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -5,8 +5,6 @@ Slack's own form only, never in the store. It takes five posts within 30 minutes
 channel itself takes none (https://docs.slack.dev/interactivity/handling-user-interaction).
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 from urllib.parse import urlsplit

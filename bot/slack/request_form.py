@@ -4,8 +4,6 @@
 not shown: that is for those who may.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from typing import Any

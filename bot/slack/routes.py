@@ -1,7 +1,5 @@
 """Every registration, on one screen."""
 
-from __future__ import annotations
-
 import re
 
 from slack_bolt import Ack, App

@@ -4,8 +4,6 @@ Save is decided, checked and recorded before its ack, within Slack's 3 s, becaus
 the ack. The form's own buttons run behind their acks.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ A listener acks and hands over: what waits for Slack, Kayran or the database run
 ``background``. The save alone decides before its ack, because its answer is in the ack.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import secrets

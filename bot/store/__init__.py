@@ -5,8 +5,6 @@
 connections; ``tables``, what is where; and ``migrations``, which brings an older schema up.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bot.store.changes import ChangeStore

@@ -4,8 +4,6 @@ Every lock and every order that matters is in the database, so that several proc
 as one: whoever records, claims or closes a change locks its account's row first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

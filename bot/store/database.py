@@ -6,8 +6,6 @@ privileges, a full disk, a pooler, an encoding, a missing file), and all of them
 whoever asked.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import sqlite3

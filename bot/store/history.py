@@ -1,7 +1,5 @@
 """Reading the history: the database is opened to be read, and nothing is made or changed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -5,8 +5,6 @@ match it; new tables need none, they are made where they are missing. A step is 
 release. Whoever adds one takes the next number: the last is the schema's version.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 

@@ -4,8 +4,6 @@ Its columns stand on the change itself, so that what is accepted or closed is pe
 transaction. ``deliver_at`` says from when, 0 for at once; it is empty where there is nothing to report.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Requests of people who may not: recorded, and ended once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a row of ``changes`` or ``requests`` means, and how rows are found and changed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any

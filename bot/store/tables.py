@@ -12,8 +12,6 @@ Rows of the first four are only ever added to: no fact is overwritten, none dele
 kept. Times are seconds since 1970, UTC.
 """
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 
 metadata = sa.MetaData()

@@ -1,7 +1,5 @@
 """Labels, and the pieces that sentences are made of."""
 
-from __future__ import annotations
-
 import datetime as dt
 import unicodedata
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """What one person sees alone: answers to the command, the forms, App Home."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 
 from bot.access import Decision, Reason, Role

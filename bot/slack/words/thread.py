@@ -1,7 +1,5 @@
 """What a channel sees: requests, a change's parent message, its result."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from bot.asking import Ask, Ending
