@@ -98,7 +98,7 @@ class Scene:
 
     slack: Slack
     pool: urllib3.PoolManager
-    outbox: _Outbox = field(default_factory=_Outbox)
+    outbox: Any = field(default_factory=_Outbox)
 
     def __post_init__(self) -> None:
         self.deliverer = self.another_deliverer()
@@ -122,7 +122,8 @@ class Scene:
     def deliver(self, change: Change) -> Change:
         """Deliver it; the change as it is on record afterwards."""
         self.deliverer.deliver(change.id)
-        return self.outbox.changes[change.id]
+        changes: dict[int, Change] = self.outbox.changes
+        return changes[change.id]
 
     def response_url(self) -> str:
         """A fresh one, of an admin's command."""

@@ -6,6 +6,7 @@ proposed in it. Nothing here changes anything.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -112,9 +113,10 @@ class Commands:
 
     def older(self, press: Call) -> Answer:
         """What is on record before what the button below a history names."""
-        kind, number, account = press.text.split(".")
-        refusal = self.services.refusal(press, "history")
-        return refusal or self._history(account, (kind, int(number)))
+        before, _, account = press.text.partition(" ")
+        if not re.fullmatch(r"[0-9]+\.[0-9]+", before):
+            return words.OLDER_RELEASE
+        return self.services.refusal(press, "history") or self._history(account, float(before))
 
     def _answer(self, typed: Typed) -> Answer:
         if typed.unknown:
@@ -133,14 +135,13 @@ class Commands:
             lines.append(self._line(current.recorded.newest))
         return receipt.message([section(line) for line in lines])
 
-    def _history(self, account: str, older_than: tuple[str, int] | None = None) -> Message:
-        found = self.services.store.latest(AT_ONCE + 1, account, older_than)
+    def _history(self, account: str, before: float | None = None) -> Message:
+        found = self.services.store.latest(AT_ONCE + 1, account, before)
         shown = found[:AT_ONCE]
         lines = [self._line(each) for each in shown] or [words.NOTHING_ON_RECORD]
         blocks: list[Block] = [*map(section, lines)]
         if len(found) > AT_ONCE:
-            kind = "change" if isinstance(shown[-1], Change) else "denial"
-            value = f"{kind}.{shown[-1].id}.{account}"
+            value = f"{shown[-1].asked_at!r} {account}"
             blocks.append(buttons(value, (words.OLDER, OLDER_ACTION_ID)))
         return receipt.message(blocks)
 

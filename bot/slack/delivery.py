@@ -15,12 +15,11 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.asking import Ask
 from bot.changes import Change
 from bot.errors import StoreUnavailable
 from bot.recovery import PAUSES_SECONDS, insist
@@ -29,6 +28,7 @@ from bot.slack.authorizer import TOKEN_NOT_ACCEPTED, UNREACHABLE
 from bot.slack.client import SLACKS_OWN_FAULTS, retry_after
 from bot.slack.receipt import Message
 from bot.slack.replies import Replies
+from bot.store import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -72,38 +72,6 @@ class TokenRejected(Later):
 
 class ChannelClosed(Exception):
     """The place does not take the bot's message; it holds Slack's error code."""
-
-
-class Outbox(Protocol):
-    """What delivering needs of the store. Every method raises ``StoreUnavailable``."""
-
-    def claim_delivery(self, change_id: int) -> Change | None:
-        """Lease the delivery of a change."""
-
-    def posted_parent(
-        self, change_id: int, *, parent_ts: str | None = None, post_error: str | None = None
-    ) -> Change:
-        """Put on record where its thread starts, or why it has none."""
-
-    def posted_reply(
-        self, change_id: int, *, ts: str, channel: str, post_error: str | None = None
-    ) -> None:
-        """Put on record where the result was posted."""
-
-    def delivered(self, change_id: int) -> None:
-        """Put on record that all is delivered."""
-
-    def postpone(self, change_id: int, at_least: float = 0.0) -> float | None:
-        """Give the lease back, to be tried again later."""
-
-    def change(self, change_id: int) -> Change | None:
-        """One change."""
-
-    def follow_up(self, change_id: int) -> Change | None:
-        """The change that this one's button made."""
-
-    def request(self, request_id: int) -> Ask | None:
-        """A request of somebody who may not."""
 
 
 class Deliverer:
@@ -237,18 +205,14 @@ class Deliverer:
     def _posted_parent(
         self, change: Change, parent_ts: str | None = None, post_error: str | None = None
     ) -> Change:
-        def write() -> Change:
-            return self._outbox.posted_parent(change.id, parent_ts=parent_ts, post_error=post_error)
-
-        return insist(write, self._pauses)
+        posted = {"parent_ts": parent_ts, "post_error": post_error}
+        return insist(lambda: self._outbox.posted_parent(change.id, **posted), self._pauses)
 
     def _posted_reply(
         self, change: Change, ts: str, channel: str, post_error: str | None = None
     ) -> None:
-        def write() -> None:
-            self._outbox.posted_reply(change.id, ts=ts, channel=channel, post_error=post_error)
-
-        insist(write, self._pauses)
+        outbox, where = self._outbox, {"ts": ts, "channel": channel}
+        insist(lambda: outbox.posted_reply(change.id, **where, post_error=post_error), self._pauses)
 
     def _done(self, change_id: int) -> None:
         self._outbox.delivered(change_id)

@@ -163,24 +163,20 @@ class ChangeStore(Leasing):
             connection.execute(denials.insert().values(values))
 
     def latest(
-        self, at_most: int, account: str = "", older_than: tuple[str, int] | None = None
+        self, at_most: int, account: str = "", before: float | None = None
     ) -> Sequence[Change | Denial]:
-        """The latest changes, of one account or all, and denials; newest first."""
-        tables = {"change": changes, "denial": denials}
+        """The latest changes, of one account or all, and denials, asked before a moment; newest first."""
         found: list[Change | Denial] = []
         with self._database.reading() as connection:
-            for kind, table in tables.items():
-                place = sa.tuple_(table.c.asked_at, table.c.id)
-                query = sa.select(table).order_by(table.c.asked_at.desc(), table.c.id.desc())
-                if account and kind == "change":
-                    query = query.where(table.c.account == account)
-                if older_than is not None:
-                    its = tables[older_than[0]].c
-                    at = sa.select(its.asked_at).where(its.id == older_than[1]).scalar_subquery()
-                    query = query.where(place < sa.tuple_(at, sa.literal(older_than[1])))
-                read = to_change if kind == "change" else to_denial
-                found += map(read, connection.execute(query.limit(at_most)).mappings())
-        return sorted(found, key=lambda each: (each.asked_at, each.id), reverse=True)[:at_most]
+            for table, read in ((changes, to_change), (denials, to_denial)):
+                asked_at = table.c.asked_at
+                query = sa.select(table).order_by(asked_at.desc()).limit(at_most)
+                if before is not None:
+                    query = query.where(asked_at < before)
+                if account and table is changes:
+                    query = query.where(changes.c.account == account)
+                found += map(read, connection.execute(query).mappings())
+        return sorted(found, key=lambda each: each.asked_at, reverse=True)[:at_most]
 
 
 def _lock_account(connection: sa.Connection, account: str) -> int:
