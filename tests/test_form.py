@@ -407,7 +407,7 @@ def test_what_a_form_that_comes_back_says(
     view = as_sent(form.build_again(sent, Conflict(state(now, theirs), [theirs]), ONE))
 
     first, *rest = view["blocks"][0]["text"]["text"].splitlines()
-    assert first.startswith("*Not saved: something changed while you were editing.*")
+    assert first.startswith("*Not saved: something changed meanwhile.*")
     assert rest == said
 
 

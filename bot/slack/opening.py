@@ -27,12 +27,6 @@ log = logging.getLogger(__name__)
 
 OPEN_FORM_ACTION_ID = "open_form"
 
-_TRIGGER_GONE = {
-    # The two sets of names Slack's pages give (views.open; handling user interaction).
-    "expired_trigger_id",
-    "invalid_trigger_id",
-    "trigger_expired",
-}
 _OPEN_ALREADY = {"duplicate_external_id", "exchanged_trigger_id", "trigger_exchanged"}
 """The same form a second time: the SDK tries again after a cut line, when the first may have got there;
 and Slack may deliver a command twice.
@@ -110,9 +104,7 @@ class Opening:
         brings a fresh trigger; a refusal is said as it is.
         """
         log.warning("views.open for %s: %s", call.user, code)
-        text = words.TRIGGER_EXPIRED if code in _TRIGGER_GONE else words.NOT_OPENED
-        if code in _OPEN_ALREADY:
-            text = words.OPENED_ALREADY
+        text = words.OPENED_ALREADY if code in _OPEN_ALREADY else words.NOT_OPENED
         if view.callback_id == form.ANSWER_CALLBACK_ID:
             text = "\n".join(block["text"]["text"] for block in view.to_dict()["blocks"])
             with_button = False

@@ -21,7 +21,7 @@ def test_a_form_that_comes_back(sandbox: Sandbox, visit: Visit) -> None:
     first.page.bring_to_front()
     expect(first.box("Schedule")).not_to_be_checked()
     first.save_button.click()
-    expect(first.form).to_contain_text("Not saved: something changed while you were editing.")
+    expect(first.form).to_contain_text("Not saved: something changed meanwhile.")
     expect(first.form).to_contain_text("@Dmitri Hale turned Schedule on")
     expect(first.box("Schedule")).to_be_checked()
     expect(first.box("Stop")).to_be_checked()

@@ -279,7 +279,7 @@ class TestTrouble:
             connection.execute(sa.text("ALTER TABLE changes RENAME TO taken_away"))
         read = opened(stage)
 
-        assert "The bot's database can't be used right now." in read
+        assert "the bot's database is away" in read
 
     def test_another_tab(self, stage: Stage) -> None:
         """The tabs beside the Home draw nothing, and nobody is asked about."""

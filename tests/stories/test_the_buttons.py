@@ -233,7 +233,7 @@ class TestUndoWhenSomethingCameAfter:
 
         stage.press(first, UNDO_ACTION_ID)
 
-        assert told(stage, ADMIN) == words.TRIGGER_EXPIRED
+        assert told(stage, ADMIN) == words.NOT_OPENED
         blocks = stage.slack.workspace.ephemerals(ADMIN)[-1].blocks
         assert [block["type"] for block in blocks] == ["section"]
         assert buttons(first) == [UNDO_ACTION_ID]

@@ -199,7 +199,7 @@ class TestTheLoadingForm:
     @pytest.mark.parametrize(
         ("code", "said"),
         [
-            ("expired_trigger_id", words.TRIGGER_EXPIRED),
+            ("expired_trigger_id", words.NOT_OPENED),
             ("exchanged_trigger_id", words.OPENED_ALREADY),
         ],
     )

@@ -20,17 +20,11 @@ LOADING = "Asking Slack who you are and Kayran what is set …"
 def refusal(reason: Reason, role: Role | None, roles: Iterable[Role]) -> str:
     """Why someone may not, and what to do."""
     if reason is Reason.NO_ANSWER:
-        return (
-            "Slack didn't say who you are, so nothing was done. Try again in a moment. "
-            "If it happens again, ask whoever runs the bot: its log says why."
-        )
+        return "Slack didn't say who you are, so nothing was done. Try again in a moment."
     who = _plural(roles)
     you = {
         Reason.OTHER_TEAM: "Your account is from another workspace.",
-        Reason.OTHER_TEAM_OF_ORGANISATION: (
-            "Slack lists you in another workspace of your organisation, and doesn't say your role "
-            "in this one."
-        ),
+        Reason.OTHER_TEAM_OF_ORGANISATION: "Slack doesn't say your role in this workspace.",
         Reason.DEACTIVATED: "Your account is deactivated.",
         Reason.BOT: "This is a bot's account.",
         Reason.GUEST: "You're a guest.",
@@ -46,38 +40,24 @@ def _plural(roles: Iterable[Role]) -> str:
     return listing(f"{name}s" for name in sorted(names))
 
 
-TRIGGER_EXPIRED = (
-    "Slack didn't open the form: it heard from the bot too late. Press the button to try again."
-)
-"""Slack would not open the form any more."""
-
 OPENED_ALREADY = "Slack has opened a form for this already. If you don't see it, press the button."
 """The trigger was used: by a second delivery of the same command, if not by trying it again."""
 
 NOT_OPENED = "Slack didn't open the form. Press the button to try again."
 """Slack did not open the form, for whatever reason."""
 
-NOT_FILLED = (
-    "Slack didn't take the form's content in time. Nothing was changed. "
-    "Close the form and run `/kayran-notify` again."
-)
+NOT_FILLED = "Slack didn't fill the form. Close it and run `/kayran-notify` again."
 """Slack did not take the form's content."""
 
-STORE_UNAVAILABLE = (
-    "The bot's database can't be used right now. Nothing was changed. Try again in a minute."
-)
+STORE_UNAVAILABLE = "Nothing was changed: the bot's database is away. Try again in a minute."
 """The database can't be used."""
 
 STORE_UNAVAILABLE_AT_SAVE = (
-    "It may not be saved: the bot's database gave no answer. Save again in a minute; "
-    "nothing is saved twice."
+    "It may not be saved: the database didn't answer. Save again; nothing is saved twice."
 )
 """Under the form: the ticks stay. The save may have gone through where the answer was lost."""
 
-SLACK_SILENT_AT_SAVE = (
-    "Not saved: Slack didn't say who you are. Save again in a moment. If it happens again, "
-    "ask whoever runs the bot: its log says why."
-)
+SLACK_SILENT_AT_SAVE = "Not saved: Slack didn't say who you are. Save again in a moment."
 """Under the form: nothing is lost, the ticks stay."""
 
 
@@ -262,10 +242,7 @@ def what_saving_does(channel: str, *, in_thread: bool) -> str:
     return f"Save sets all {HOW_MANY}. The result goes to {'the thread' if in_thread else where}."
 
 
-CAME_BACK = (
-    "*Not saved: something changed while you were editing.* Your ticks are kept. "
-    "Check and save again."
-)
+CAME_BACK = "*Not saved: something changed meanwhile.* Your ticks are kept. Check and save again."
 """The form was not saved, because something had changed."""
 
 
@@ -285,13 +262,12 @@ def changed_in_kayran(now: Mapping[str, bool]) -> str:
 def proposal(origin: Origin, change: Change, since: Iterable[Change]) -> list[str]:
     """Above a form that a button opened, because things have moved on since."""
     choices = change.undo_choices() if origin is Origin.UNDO else change.choices()
-    what = (
-        f"Undoing {numbered(change)}"
-        if origin is Origin.UNDO
-        else f"Trying {numbered(change)} again"
-    )
+    what = "Undoing {}" if origin is Origin.UNDO else "Trying {} again"
     does = f"turns {turned(choices)}" if choices else f"sends all {HOW_MANY} as they are"
-    return [f"{what} {does}. Check and save.", *(_since(each, choices) for each in since)]
+    return [
+        f"{what.format(numbered(change))} {does}. Check and save.",
+        *(_since(each, choices) for each in since),
+    ]
 
 
 def _since(change: Change, choices: Mapping[str, bool]) -> str:
@@ -301,9 +277,7 @@ def _since(change: Change, choices: Mapping[str, bool]) -> str:
     return changed_meanwhile(change) + (" That stays." if stays else "")
 
 
-NOTHING_TO_CHANGE = (
-    f"*Nothing to change.* All {HOW_MANY} are set like that already, so nothing was sent."
-)
+NOTHING_TO_CHANGE = f"*Nothing to change.* All {HOW_MANY} are set like that; nothing was sent."
 """The form, where saving it would change nothing."""
 
 SENT_ANYWAY = f"All {HOW_MANY} are being sent again. The result comes in a thread."
@@ -325,9 +299,7 @@ ASK_LABELS = {
 }
 CHOOSE_SOMETHING = "Choose what to turn on or off."
 ONE_MOMENT = "One moment …"
-TOO_MANY_REQUESTS = (
-    "Not asked: you have three open requests. Withdraw one first, or wait for an answer."
-)
+TOO_MANY_REQUESTS = "Not asked: you have three open requests. Withdraw one, or wait."
 
 
 def on_and_off(parameters: Collection[str]) -> str:

@@ -109,9 +109,8 @@ def not_applied(change: Change, *, again: bool) -> str:
         Outcome.UNSURE: "⚠️ Not certain whether it took effect. The thread says what is known.",
         Outcome.SUPERSEDED: f"⏭️ Superseded by change {change.superseded_by} before it was sent.",
     }[change.outcome]
-    return (
-        f"{status} Tried again by {person(change.user)} ({numbered(change)})." if again else status
-    )
+    by = f" Tried again by {person(change.user)} ({numbered(change)})." if again else ""
+    return status + by
 
 
 def result(change: Change) -> list[str]:
@@ -200,11 +199,8 @@ def stays(origin: Change, undo: Change) -> list[str]:
     kept = {p: v for p, v in undo.wanted.known.items() if p in origin.not_undone()}
     kept = {p: v for p, v in kept.items() if p not in undo.asks_for()}
     before = "what it was" if len(kept) == 1 else "what they were"
-    return (
-        [f"{listing(by_value(kept, 'stays ', 'stay '))}: {before} before isn't known."]
-        if kept
-        else []
-    )
+    line = f"{listing(by_value(kept, 'stays ', 'stay '))}: {before} before isn't known."
+    return [line] if kept else []
 
 
 def remark(change: Change, *, used: bool) -> str:
