@@ -77,11 +77,16 @@ class Timing:
 
 
 class Background(ThreadPoolExecutor):
-    """Runs what nobody waits for: an error that ends it is in the log."""
+    """Runs what nobody waits for: an error that ends it is in the log. While the bot closes nothing new
+    begins; what is on record is taken up after the next start.
+    """
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a call on another thread."""
-        future = super().submit(call, *args, **kwargs)
+        try:
+            future = super().submit(call, *args, **kwargs)
+        except RuntimeError:
+            return Future()
         future.add_done_callback(_log_error)
         return future
 
@@ -90,7 +95,7 @@ class Bot:
     """The whole bot, and a WSGI application."""
 
     def __init__(self, settings: Settings, timing: Timing) -> None:
-        self.settings = settings
+        self.settings, self._closing = settings, False
         self._background = Background(BACKGROUND_THREADS, "background")
         self._calls = ThreadPoolExecutor(CALL_THREADS, "calls")
         self._connections = slack_connections(settings)
@@ -193,7 +198,7 @@ class Bot:
         Returns:
             Whether everything in hand was finished.
         """
-        until = time.monotonic() + within
+        until, self._closing = time.monotonic() + within, True
         for changes in self._accounts.values():
             changes.stop()
         self._recovery.stop(min(RECOVERY_ENDS_SECONDS, within))
@@ -219,11 +224,11 @@ class Bot:
         return changes
 
     def _deliver_soon(self, change_id: int) -> None:
-        try:
-            self._background.submit(self._deliverer.deliver, change_id)
-        except RuntimeError:
-            # The executor takes nothing new while closing: this thread does it.
+        if self._closing:
+            # Nothing new begins any more: this thread does it.
             self._deliverer.deliver(change_id)
+        else:
+            self._background.submit(self._deliverer.deliver, change_id)
 
     def _recover(self) -> None:
         """Hand over whatever is on record and not done."""

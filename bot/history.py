@@ -63,15 +63,15 @@ def _value(name: str, value: Any) -> Any:
 
 def _line(row: Mapping[str, Any]) -> str:
     how = (row.get("origin") or row.get("step") or "asked").replace("_", " ")
-    what = {"change": _what_changed, "denial": _denied, "request": _what_asked}[row["kind"]](row)
+    what = {
+        "change": _what_changed,
+        "denial": "denied: {reason}".format_map,
+        "request": _what_asked,
+    }[row["kind"]](row)
     number, who, role = row.get("number", ""), row["user_id"] or "", row.get("role") or ""
     line = _ROW.format(_moment(row["asked_at"]), number, who, role, how, what)
     # Foreign text can't move the cursor about in whoever's terminal this is.
     return "".join(c if c.isprintable() else " " for c in line)
-
-
-def _denied(row: Mapping[str, Any]) -> str:
-    return f"denied: {row['reason']}"
 
 
 def _what_asked(row: Mapping[str, Any]) -> str:

@@ -21,8 +21,8 @@ from slack_sdk.socket_mode.builtin import SocketModeClient
 
 from bot.errors import SettingsError
 from bot.settings import Settings
-from bot.slack.authorizer import TOKEN_NOT_ACCEPTED, UNREACHABLE
-from bot.slack.client import retry_after
+from bot.slack.authorizer import TOKEN_NOT_ACCEPTED
+from bot.slack.client import FAILED, error_code, retry_after
 
 log = logging.getLogger(__name__)
 # The SDK says up to four times over what is said here; what broke a connection, and what went wrong
@@ -117,12 +117,10 @@ class SocketMode:
         self._pause = min(2 * self._pause or self._first_pause, LONGEST_PAUSE)
         try:
             return str(self._web.apps_connections_open(app_token=self._token)["url"])
-        except SlackApiError as error:
-            why = str(error.response.get("error"))[:60]
-            if why == "ratelimited":
+        except FAILED as error:
+            why = error_code(error)
+            if isinstance(error, SlackApiError) and why == "ratelimited":
                 self._pause = retry_after(error.response.headers)
-        except UNREACHABLE as error:
-            why = type(error).__name__
         log.warning("Slack gives no socket (%s); trying again in %.0f s", why, self._pause)
         if why not in REFUSED:
             raise ConnectionError(why)

@@ -86,8 +86,7 @@ class Asking:
     def deliver_due(self, request_id: int) -> None:
         """Deliver what is due about one request, unless another process does."""
         with contextlib.suppress(StoreUnavailable):
-            ask = self.services.requests.claim(request_id)
-            if ask is not None:
+            if (ask := self.services.requests.claim(request_id)) is not None:
                 self.deliver(ask)
 
     def deliver(self, ask: Ask) -> None:
@@ -101,9 +100,7 @@ class Asking:
         """End a request, unless it has ended; how it stands then."""
         ended = self.services.requests.end(ask.id, ending, by, remark)
         if ended is not None:
-            # A bot that is closing takes nothing new: recovery does it after the next start.
-            with contextlib.suppress(RuntimeError):
-                self.services.background.submit(self.deliver, ended)
+            self.services.background.submit(self.deliver, ended)
         return words.request_state(ended or self.services.requests.request(ask.id) or ask)
 
     def _deliver(self, ask: Ask) -> None:

@@ -4,7 +4,6 @@
 is never kept for a decision: a role may be taken away in between.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -12,12 +11,11 @@ from concurrent.futures import Executor
 from concurrent.futures import TimeoutError as NotDone
 from typing import Any
 
-import urllib3
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
 from bot.access import Decision, Reason, Role, decide
 from bot.errors import SettingsError
+from bot.slack.client import FAILED, error_code
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +24,6 @@ AT_A_SAVE_SECONDS = 2.0
 PATIENT_SECONDS = 8.0
 """The same where nothing runs out."""
 REMEMBERED_AT_MOST = 1000
-
-UNREACHABLE = (urllib3.exceptions.HTTPError, json.JSONDecodeError)
-"""What comes through slack_sdk when there is no answer at all, or only half of one."""
 
 TOKEN_NOT_ACCEPTED = {
     "invalid_auth",
@@ -80,8 +75,8 @@ class Authorizer:
                 "the workspace is %s (%s), the bot %s",
                 *(answer.get(name) for name in ("team", "team_id", "user")),
             )
-        except SlackApiError as error:
-            code = str(error.response.get("error"))[:60]
+        except FAILED as error:
+            code = error_code(error)
             if code in TOKEN_NOT_ACCEPTED:
                 sentence = (
                     f"Slack does not accept SLACK_BOT_TOKEN ({code}). Copy it again from your app's "
@@ -89,8 +84,6 @@ class Authorizer:
                 )
                 raise SettingsError((sentence,)) from error
             self._complain(f"Slack did not say which workspace the bot belongs to: {code}")
-        except UNREACHABLE as error:
-            self._complain(f"Slack can't be reached: {type(error).__name__}")
 
     def _complain(self, sentence: str) -> None:
         """Log what goes wrong at every try, once."""
@@ -148,10 +141,7 @@ class Authorizer:
 def _ask_who(client: WebClient, user: str) -> Mapping[str, Any] | None:
     try:
         found = client.users_info(user=user).get("user")
-    except SlackApiError as error:
-        log.warning("users.info for %s: %s", user, str(error.response.get("error"))[:60])
-        return None
-    except UNREACHABLE as error:
-        log.warning("users.info for %s: %s", user, type(error).__name__)
+    except FAILED as error:
+        log.warning("users.info for %s: %s", user, error_code(error))
         return None
     return found if isinstance(found, dict) and found.get("id") == user else None

@@ -56,7 +56,8 @@ class Buttons:
         if refusal := services.refusal(press, origin.value, decision):
             return refusal
         change = self._change(press)
-        if change is None or not _possible(origin, change):
+        possible = receipt.can_be_undone if origin is Origin.UNDO else receipt.can_be_tried_again
+        if change is None or not possible(change):
             return words.OLDER_RELEASE
         request_key = f"{origin.value}.{change.id}"
         recorded = services.accounts[change.account].recorded_state(request_key)
@@ -92,11 +93,9 @@ class Buttons:
         wanted = current.flags.with_(_choices(origin, change))
         if wanted.unknown_ones:
             return None
-        basis = replace(
-            _basis(press, origin, change, current), shown=_shown(origin, change, current)
-        )
-        key = f"{origin.value}.{change.id}"
-        request = basis.request(key, press, decision, wanted)
+        basis = _basis(press, origin, change, current)
+        basis = replace(basis, shown=_shown(origin, change, current))
+        request = basis.request(f"{origin.value}.{change.id}", press, decision, wanted)
         saved = changes.submit(request, recorded, current.report, even_if_unchanged=True)
         return saved if isinstance(saved, Accepted) else None
 
@@ -127,13 +126,6 @@ def _basis(press: Call, origin: Origin, change: Change, current: CurrentState) -
     )
 
 
-def _possible(origin: Origin, change: Change) -> bool:
-    """Whether the change still can be what the button says."""
-    if origin is Origin.UNDO:
-        return receipt.can_be_undone(change)
-    return receipt.can_be_tried_again(change)
-
-
 def _choices(origin: Origin, change: Change) -> dict[str, bool]:
     """What the button is about, and no more: what others have set since stays as it is."""
     return change.undo_choices() if origin is Origin.UNDO else change.choices()
@@ -147,7 +139,5 @@ def _shown(origin: Origin, change: Change, current: CurrentState) -> Flags:
     """
     if origin is Origin.UNDO:
         return change.leaves()
-    wanted = change.wanted
-    return Flags.of(
-        {p: wanted[p] if now is wanted[p] else change.before[p] for p, now in current.flags}
-    )
+    as_wanted = {p: v for p, v in change.wanted.known.items() if current.flags[p] is v}
+    return change.before.with_(as_wanted)

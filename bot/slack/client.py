@@ -8,6 +8,7 @@ back it raises urllib3's errors. The pair of pinned versions is what keeps this 
 calls over one connection.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, cast
@@ -15,6 +16,7 @@ from urllib.request import Request
 
 import urllib3
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import RetryHandler
 from slack_sdk.http_retry.builtin_handlers import (
     ConnectionErrorRetryHandler,
@@ -33,6 +35,8 @@ trigger's three."""
 SLACKS_OWN_FAULTS = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 """Errors that are none of the request's (https://docs.slack.dev/reference/methods/chat.postMessage)."""
 
+FAILED = (SlackApiError, urllib3.exceptions.HTTPError, json.JSONDecodeError)
+"""What a call raises: Slack's no, or that there is no answer at all, or only half of one."""
 _PASSING = {429, 500, 502, 503, 504}
 _SECONDS = re.compile(r"[0-9]{1,5}")
 
@@ -97,6 +101,13 @@ class _PassingTrouble(RateLimitErrorRetryHandler):
             return False
         headers = response.headers
         return "retry-after" not in headers or retry_after(headers) <= LONGEST_WAIT_SECONDS
+
+
+def error_code(error: Exception) -> str:
+    """What Slack said instead of yes, or what there was instead of an answer; for the log."""
+    if isinstance(error, SlackApiError):
+        return str(error.response.get("error"))[:60]
+    return type(error).__name__
 
 
 def _cut_line() -> RetryHandler:

@@ -15,6 +15,7 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from slack_sdk import WebClient
@@ -24,8 +25,8 @@ from bot.changes import Change
 from bot.errors import StoreUnavailable
 from bot.recovery import PAUSES_SECONDS, insist
 from bot.slack import receipt
-from bot.slack.authorizer import TOKEN_NOT_ACCEPTED, UNREACHABLE
-from bot.slack.client import SLACKS_OWN_FAULTS, retry_after
+from bot.slack.authorizer import TOKEN_NOT_ACCEPTED
+from bot.slack.client import FAILED, SLACKS_OWN_FAULTS, retry_after
 from bot.slack.receipt import Message
 from bot.slack.replies import Replies
 from bot.store import Outbox
@@ -283,10 +284,8 @@ class Deliverer:
             return self._client.chat_postMessage(
                 channel=channel, thread_ts=thread_ts, **message.as_arguments()
             )
-        except SlackApiError as error:
+        except FAILED as error:
             raise _translated(error) from error
-        except UNREACHABLE as error:
-            raise Later(type(error).__name__) from error
 
     def update(self, channel: str, ts: str, message: Message) -> None:
         """``chat.update``; a message that can't be changed any more is left as it is."""
@@ -294,22 +293,22 @@ class Deliverer:
             self._client.chat_update(
                 channel=channel, ts=ts, text=message.text, blocks=list(message.blocks)
             )
-        except SlackApiError as error:
+        except FAILED as error:
             reason = _translated(error)
             if isinstance(reason, Later):
                 raise reason from error
             log.info("chat.update in %s: %s", channel, reason)
-        except UNREACHABLE as error:
-            raise Later(type(error).__name__) from error
 
 
-def _translated(error: SlackApiError) -> Later | ChannelClosed:
+def _translated(error: Exception) -> Later | ChannelClosed:
+    if not isinstance(error, SlackApiError):
+        return Later(type(error).__name__)
     response = error.response
     status = getattr(response, "status_code", 200)
     code = str(response.get("error"))[:60] if hasattr(response, "get") else "no answer"
-    if status == 429:  # noqa: PLR2004 (Too Many Requests)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Later("ratelimited", retry_after(getattr(response, "headers", {})))
-    if status >= 500 or not _CODE.fullmatch(code):  # noqa: PLR2004 (Slack's own faults)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not _CODE.fullmatch(code):
         return Later(f"HTTP {status}")
     if code in TOKEN_TROUBLE:
         return TokenRejected(code)

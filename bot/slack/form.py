@@ -300,24 +300,22 @@ def _mailbox_select(basis: Basis, mailboxes: Mapping[str, str]) -> kit.ActionsBl
 
 
 def _checkboxes(phase: Phase, basis: Basis, chosen: Flags) -> kit.InputBlock:
-    options = {n.parameter: _option(n) for n in _known(phase, basis)}
-    ticked = [option for parameter, option in options.items() if chosen[parameter]]
+    options = [
+        kit.Option(
+            value=n.parameter, text=kit.MarkdownTextObject(text=words.option(n), verbatim=True)
+        )
+        for n in _known(phase, basis)
+    ]
+    ticked = [option for option in options if chosen[str(option.value)]]
     return kit.InputBlock(
         block_id=_block_id(phase.value, basis.form),
         label=words.PHASES[phase],
         optional=True,
         element=kit.CheckboxesElement(
             action_id=TICKS_ACTION_ID,
-            options=list(options.values()),
+            options=options,
             initial_options=ticked or None,
         ),
-    )
-
-
-def _option(notification: Notification) -> kit.Option:
-    text = words.option(notification)
-    return kit.Option(
-        value=notification.parameter, text=kit.MarkdownTextObject(text=text, verbatim=True)
     )
 
 
@@ -351,15 +349,14 @@ def _foreign_changes(submission: Submission, conflict: Conflict) -> list[str]:
     since = [change for change in conflict.since if _is_news(change, before)]
     lines = [words.changed_meanwhile(change) for change in since]
     now = conflict.current.flags
-    told: set[str] = set()
-    for change in since:
-        if change.outcome in (None, Outcome.APPLIED):
-            told.update(p for p in change.asks_for() if change.leaves()[p] is now[p])
-        else:
-            told.update(change.asks_for())
+    told = {
+        p
+        for change in since
+        for p in change.asks_for()
+        if change.outcome not in (None, Outcome.APPLIED) or change.leaves()[p] is now[p]
+    }
     news = now.contradicting(before.shown.over(Flags.of(submission.choices)))
-    elsewhere = {p: on for p, on in now if on is not None and p in news and p not in told}
-    if elsewhere:
+    if elsewhere := {p: on for p, on in now.known.items() if p in news and p not in told}:
         lines.append(words.changed_in_kayran(elsewhere))
     return lines
 
@@ -368,8 +365,8 @@ def _is_news(change: Change, before: Basis) -> bool:
     """Whether the person has not seen this yet: a change made after the form, or the one that it showed as
     applied and that ended otherwise.
     """
-    shown, wanted = before.shown, change.wanted
-    return change.number != before.based_on or all(shown[p] is wanted[p] for p in change.asks_for())
+    seen = all(before.shown[p] is on for p, on in change.choices().items())
+    return change.number != before.based_on or seen
 
 
 def _known(phase: Phase, basis: Basis) -> Sequence[Notification]:

@@ -5,12 +5,10 @@ a change, for those who opened it at this process. Opening it is no request for 
 shown, and not put on record.
 """
 
-import contextlib
 import logging
 from collections.abc import Sequence
 
 from slack_bolt import Ack
-from slack_sdk.errors import SlackApiError
 from slack_sdk.models.blocks import ButtonElement, DividerBlock, SectionBlock
 from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
@@ -18,11 +16,11 @@ from slack_sdk.models.views import View
 from bot.access import Decision
 from bot.changes import Changes
 from bot.slack import payloads, receipt, words
-from bot.slack.authorizer import UNREACHABLE
+from bot.slack.client import FAILED, error_code
 from bot.slack.mrkdwn import context, section
 from bot.slack.opening import Opening
 from bot.slack.payloads import Call
-from bot.slack.services import Body, Services, error_code, worded
+from bot.slack.services import Body, Services, worded
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +62,7 @@ class Home:
     def change_delivered(self) -> None:
         """Bring the Homes up to date."""
         self._newest = object()
-        # A bot that is closing takes nothing new.
-        with contextlib.suppress(RuntimeError):
-            self.services.background.submit(self._show, list(self._opened.values()))
+        self.services.background.submit(self._show, list(self._opened.values()))
 
     def _show(self, calls: Sequence[Call]) -> None:
         """Publish these people's Homes, until no change was delivered meanwhile."""
@@ -93,7 +89,7 @@ class Home:
         try:
             view = View(type="home", blocks=blocks)
             self.services.patient.views_publish(user_id=user, view=view)
-        except (SlackApiError, *UNREACHABLE) as error:
+        except FAILED as error:
             log.warning("views.publish for %s: %s", user, error_code(error))
 
     def _content(self) -> list[Block]:

@@ -9,19 +9,19 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
 from bot.slack import form, words
-from bot.slack.authorizer import UNREACHABLE
-from bot.slack.client import SLACKS_OWN_FAULTS
+from bot.slack.client import FAILED, SLACKS_OWN_FAULTS, error_code
 from bot.slack.form import Basis, Said
 from bot.slack.mrkdwn import buttons, section
 from bot.slack.payloads import Call
 from bot.slack.receipt import message
-from bot.slack.services import Services, error_code, worded
+from bot.slack.services import Services, worded
 
 log = logging.getLogger(__name__)
 
@@ -82,16 +82,13 @@ class Opening:
         view = form.shown(worded(call.user, make))
         try:
             view_id = opening.result()
-        except (SlackApiError, *UNREACHABLE) as error:
-            may_be_open = _may_have_been_done(error)
-            if (
-                not may_be_open
-                or self.services.fill(call, view, external_id=external_id) is not None
-            ):
+        except FAILED as error:
+            by_name = {"external_id": external_id}
+            if not _may_have_been_done(error) or self.services.fill(call, view, **by_name):
                 self._not_opened(call, view, error_code(error), with_button=with_button)
             return
         trouble = self.services.fill(call, view, view_id=view_id)
-        if trouble is not None and trouble not in _FORM_GONE:
+        if trouble and trouble not in _FORM_GONE:
             self.services.answer(call, message([section(words.NOT_FILLED)]))
 
     def _open(self, call: Call, external_id: str) -> str:
@@ -127,4 +124,5 @@ def _may_have_been_done(error: Exception) -> bool:
     if not isinstance(error, SlackApiError):
         return True
     status = getattr(error.response, "status_code", 200)
-    return status >= 500 or error_code(error) in _OPEN_ALREADY | SLACKS_OWN_FAULTS  # noqa: PLR2004 (Slack's own faults)
+    is_slacks_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return is_slacks_fault or error_code(error) in _OPEN_ALREADY | SLACKS_OWN_FAULTS

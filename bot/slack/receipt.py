@@ -35,12 +35,8 @@ class Message:
 
     def as_arguments(self) -> dict[str, Any]:
         """As keyword arguments; nothing in a result is worth a preview."""
-        return {
-            "text": self.text,
-            "blocks": list(self.blocks),
-            "unfurl_links": False,
-            "unfurl_media": False,
-        }
+        no_preview = {"unfurl_links": False, "unfurl_media": False}
+        return {"text": self.text, "blocks": list(self.blocks), **no_preview}
 
 
 @dataclass(frozen=True)

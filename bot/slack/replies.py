@@ -6,6 +6,7 @@ channel itself takes none (https://docs.slack.dev/interactivity/handling-user-in
 """
 
 import logging
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,16 +53,10 @@ class Replies:
         Returns:
             Whether Slack took it.
         """
-        content: dict[str, Any] = {
-            "response_type": "ephemeral",
-            "replace_original": replace,
-            "text": message.text,
-        }
-        if thread is not None:
-            content["thread_ts"] = thread
-        if message.blocks:
-            content["blocks"] = list(message.blocks)
-        return self._send(url, content)
+        there = {"thread_ts": thread, "blocks": list(message.blocks)}
+        content = {name: value for name, value in there.items() if value}
+        who = {"response_type": "ephemeral", "replace_original": replace}
+        return self._send(url, {**who, "text": message.text, **content})
 
     def delete_original(self, url: str | None) -> None:
         """Delete the ephemeral message whose button was pressed."""
@@ -80,9 +75,9 @@ class Replies:
         except urllib3.exceptions.HTTPError as error:
             log.warning("a response_url was not taken: %s", type(error).__name__)
             return False
-        if answer.status != 200:  # noqa: PLR2004 (Slack's one way to say yes)
+        if answer.status != HTTPStatus.OK:
             log.info("a response_url was not taken: HTTP %s", answer.status)
-        return answer.status == 200  # noqa: PLR2004
+        return answer.status == HTTPStatus.OK
 
 
 def _origin(url: str) -> str:

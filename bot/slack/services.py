@@ -4,7 +4,6 @@ A listener acks and hands over: what waits for Slack, Kayran or the database run
 ``background``. The save alone decides before its ack, because its answer is in the ack.
 """
 
-import contextlib
 import logging
 import secrets
 import uuid
@@ -15,7 +14,6 @@ from typing import Any, TypeVar
 
 from slack_bolt import Ack
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 from slack_sdk.models.views import View
 
 from bot.access import Decision, Reason
@@ -24,7 +22,8 @@ from bot.changes import Change, Changes, Denial
 from bot.errors import StoreUnavailable
 from bot.notifications import Flags
 from bot.slack import form, payloads, receipt, request_form, words
-from bot.slack.authorizer import UNREACHABLE, Authorizer
+from bot.slack.authorizer import Authorizer
+from bot.slack.client import FAILED, error_code
 from bot.slack.delivery import Deliverer
 from bot.slack.form import Said
 from bot.slack.payloads import Call
@@ -116,7 +115,7 @@ class Services:
         view.external_id = uuid.uuid4().hex
         try:
             self.patient.views_update(view=view, **which)
-        except (SlackApiError, *UNREACHABLE) as error:
+        except FAILED as error:
             log.info("views.update for %s: %s", call.user, error_code(error))
             return error_code(error)
         return None
@@ -134,7 +133,7 @@ class Services:
                 self.patient.chat_postMessage(channel=call.user, **said.as_arguments())
             else:
                 self.opening.views_open(trigger_id=call.trigger or "", view=form.shown(said))
-        except (SlackApiError, *UNREACHABLE) as error:
+        except FAILED as error:
             log.warning("%s could not be answered: %s", call.user, error_code(error))
 
     def line(self, change: Change) -> str:
@@ -151,10 +150,8 @@ class Services:
     def carry_on(self, change: Change, response_url: str | None) -> None:
         """Have a recorded change sent and delivered, side by side."""
         self.deliverer.remember(change.id, response_url)
-        # A bot that is closing takes nothing new: recovery does it after the next start.
-        with contextlib.suppress(RuntimeError):
-            self.background.submit(self.accounts[change.account].carry_out)
-            self.background.submit(self.deliverer.deliver, change.id)
+        self.background.submit(self.accounts[change.account].carry_out)
+        self.background.submit(self.deliverer.deliver, change.id)
 
     def listener(
         self,
@@ -199,10 +196,3 @@ def worded(user: str, work: Callable[[], Result]) -> Result | str:
 def new_reference() -> str:
     """What an unexpected error is called, in Slack and in the log."""
     return secrets.token_hex(4)
-
-
-def error_code(error: Exception) -> str:
-    """What Slack said instead of yes, or what there was instead of an answer; for the log."""
-    if isinstance(error, SlackApiError):
-        return str(error.response.get("error"))[:60]
-    return type(error).__name__

@@ -75,7 +75,8 @@ class RequestStore(Leasing):
         """End a request; ``None`` where it has ended already."""
         with self._database.writing() as connection:
             now = self._database.now(connection)
-            told = {"decided_by": by, "remark": remark, "deliver_at": now + self._lease}
+            due = None if ending is Ending.NOT_POSTED else now + self._lease
+            told = {"decided_by": by, "remark": remark, "deliver_at": due}
             if not end(connection, request_id, ending, now, **told):
                 return None
             return find_requests(connection, requests.c.id == request_id)[0]
