@@ -3,3 +3,5 @@
 Importing this package does nothing. ``python -m bot --help`` says what it can do;
 ``bot/app.py`` is the room where the parts are handed to each other.
 """
+
+__version__ = "1.0.0"

@@ -1,15 +1,18 @@
-"""The command line: ``python -m bot`` serves, ``python -m bot sandbox`` tries it out."""
+"""The command line: ``python -m bot`` serves, ``check`` looks beforehand, ``sandbox`` tries it out."""
 
 import argparse
 import datetime as dt
 import gc
 import io
+import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+
+from bot import __version__
 
 SANDBOX_PORT = 3999
 FINISH_SECONDS = 16.0
@@ -23,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m bot",
         description="Choose in Slack which scan events Kayran sends an e-mail about.",
     )
+    parser.add_argument("--version", action="version", version=f"kayran-notify {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     serve = commands.add_parser(
         "serve",
@@ -60,7 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     history.add_argument(
         "--limit", type=partial(_number, 1, 1_000_000), metavar="N", help="the latest N alone"
     )
+    check = commands.add_parser("check", help="look whether the bot would work, changing nothing")
+    check.add_argument("--json", action="store_true", help="one JSON object")
     chosen = parser.parse_args(arguments)
+    if chosen.command == "check":
+        return _check(as_json=chosen.json)
     if chosen.command == "history":
         return _print_history(chosen.since, chosen.limit, as_json=chosen.json)
     if chosen.command == "sandbox":
@@ -94,17 +102,32 @@ def _print_history(since: float, limit: int | None, *, as_json: bool) -> int:
     from bot.history import print_history
     from bot.settings import as_message, database_url
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Kayran's words may be in letters that a terminal does not have.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    # Ends without a word when whoever reads has seen enough, as other commands do.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    _end_as_others_do()
     try:
         url = database_url(os.environ, Path(".env"))
     except SettingsError as error:
         entry.say(as_message(error))
         return entry.WRONG_SETTINGS
     return print_history(url, since, limit, as_json, sys.stdout)
+
+
+def _check(*, as_json: bool) -> int:
+    from bot import check, entry
+
+    _end_as_others_do()
+    # Whatever is wrong, the check says in its own words.
+    logging.disable(logging.ERROR)
+    found = check.examine(partial(entry.load_settings, os.environ), on_heroku="DYNO" in os.environ)
+    return check.print_checks(found, as_json, sys.stdout)
+
+
+def _end_as_others_do() -> None:
+    """Print in any encoding, and end without a word when whoever reads has seen enough, or on Ctrl-C."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Kayran's words may be in letters that a terminal does not have.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    for number in (signal.SIGPIPE, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _serve(host: str, *, over_http: bool) -> int:

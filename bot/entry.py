@@ -21,17 +21,25 @@ READ_BY_LIBRARIES = {
 
 
 def read_settings(environ: MutableMapping[str, str], *, over_http: bool = False) -> Settings:
-    """The settings of this process; it ends with status 2 and a message where they can't be used.
+    """``load_settings``; the process ends with status 2 and a message where they can't be used."""
+    try:
+        return load_settings(environ, over_http=over_http)
+    except SettingsError as error:
+        say(as_message(error))
+        raise SystemExit(WRONG_SETTINGS) from None
+
+
+def load_settings(environ: MutableMapping[str, str], *, over_http: bool = False) -> Settings:
+    """The settings of this process.
 
     Args:
         environ: the process's own; what libraries must not find is taken out of it.
         over_http: HTTP is served, whatever else is set.
+
+    Raises:
+        SettingsError: when they can't be used.
     """
-    try:
-        settings = Settings.from_env(environ, dotenv=Path(".env"), over_http=over_http)
-    except SettingsError as error:
-        say(as_message(error))
-        raise SystemExit(WRONG_SETTINGS) from None
+    settings = Settings.from_env(environ, dotenv=Path(".env"), over_http=over_http)
     logs.set_up(settings.log_level, settings.secrets)
     own = {variable.name for variable in VARIABLES}
     for name in list(environ):

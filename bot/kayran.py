@@ -1,4 +1,4 @@
-"""The client of Kayran's API: two calls in, values or our own errors out.
+"""The client of Kayran's API: three calls in, values or our own errors out.
 
 Warning: the API key travels in every call, in its body or a header. Neither is ever logged, a redirect
 is never followed, and the key is masked in whatever Kayran says.
@@ -173,6 +173,23 @@ class Kayran:
         email = data.get("email")
         cleaned = self._cleaned(email) if isinstance(email, str) else ""
         return KayranReport(_flags(data.get("emailNotifications")), cleaned or None)
+
+    def get_role(self, email: str, within: float) -> str | None:
+        """A user's role in Kayran's word, such as ``Admin``; ``None`` where it is not told.
+
+        An Admin's key may ask about anybody, other keys about their owners alone
+        (https://cytrix.io/blog/docs/api-documentation/, "Users", "GetUser").
+
+        Args:
+            email: the user's.
+            within: seconds until this returns or raises, whatever happens.
+
+        Raises:
+            NotSent, Refused, NoClearAnswer: as ``get_user_profile`` does.
+        """
+        data = self._call("GetUser", {"email": email}, within)
+        role = data.get("Role") if isinstance(data, dict) else None
+        return self._cleaned(role) or None if isinstance(role, str) else None
 
     def _call(self, function: str, parameters: Mapping[str, str], seconds: float) -> Any:
         """Call a function, trying again what may pass, and return what it answers as ``Data``."""

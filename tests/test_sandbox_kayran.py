@@ -18,6 +18,7 @@ from bot.sandbox.kayran import (
     REPORTS,
     UNREACHABLE,
     UPDATE,
+    USER,
     KayranStandIn,
 )
 
@@ -50,6 +51,16 @@ def test_its_own_table_is_kayrans() -> None:
     assert read_back.items() >= REPORTS.items()
     assert set(read_back.values()) == set(PARAMETERS)
     assert len(set(ON_AT_FIRST) & set(PARAMETERS)) == 4
+
+
+def test_a_role_is_told_to_its_owner(kayran: KayranStandIn) -> None:
+    """``GetUser`` takes the own address, and no other."""
+    told = [
+        asked(kayran, USER, json={"apiKey": KEY, "email": email}).json()["Data"]
+        for email in (kayran.email, "somebody@example.com")
+    ]
+
+    assert told == [{"Email": kayran.email, "Role": "Admin"}, "Not valid email"]
 
 
 def test_all_nine_are_set_and_six_are_told(kayran: KayranStandIn) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
+from bot.app import Background
 from bot.slack.services import Services
 from tests.samples import ACCOUNT, change
 
@@ -21,7 +21,7 @@ def test_what_is_recorded_while_the_bot_is_closing_is_no_error() -> None:
     """A save that is on record was a success; recovery carries it out after the next start."""
     remembered: list[tuple[int, str]] = []
     deliverer = SimpleNamespace(deliver=None, remember=lambda *what: remembered.append(what))
-    background = ThreadPoolExecutor(1)
+    background = Background(1)
     background.shutdown()
     accounts = {ACCOUNT: SimpleNamespace(carry_out=None)}
 

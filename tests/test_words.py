@@ -166,7 +166,7 @@ def test_a_refusal_says_what_to_do() -> None:
     assert member == (
         "Only workspace admins and owners can change these. You're a member. Ask one of them."
     )
-    steps = ("Ask one of them.", "ask whoever runs the bot: its log says why.")
+    steps = ("Ask one of them.", "Try again in a moment.")
     assert [refusal for refusal in REFUSALS if not refusal.endswith(steps)] == []
 
 

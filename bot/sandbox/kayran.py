@@ -17,6 +17,7 @@ from bot.sandbox.wire import Wire
 
 UPDATE = "UpdateMailNotify"
 PROFILE = "GetUserProfile"
+USER = "GetUser"
 
 # Written out, not taken from the bot: a stand-in that shares code with it shares its mistakes.
 REPORTS = {
@@ -29,6 +30,8 @@ REPORTS = {
 }
 """The six keys that Kayran documents for ``emailNotifications``, and what they report."""
 PARAMETERS = (*REPORTS.values(), "mailCompleted", "mailPause", "mailUnpause")
+NEEDED: Mapping[str, tuple[str, ...]] = {UPDATE: PARAMETERS, PROFILE: (), USER: ("email",)}
+"""The functions it has, and the parameters each takes."""
 
 WORDS = {"kayran": ("on", "off"), "cytrix": ("True", "False")}
 """On and off in the two styles of the API (https://kayran.live, "API";
@@ -53,11 +56,13 @@ class Mailbox:
         name: what the bot calls it.
         email: of the key's owner.
         flags: the nine, as they are now.
+        role: of the key's owner.
     """
 
     name: str
     email: str
     flags: dict[str, bool]
+    role: str = "Admin"
 
 
 class KayranStandIn(LoopbackServer):
@@ -177,7 +182,7 @@ class KayranStandIn(LoopbackServer):
 
     def _answer(self, request: Request) -> Reply | None:
         function = request.path.removeprefix("/api/").lstrip("/")
-        if function not in (UPDATE, PROFILE):
+        if function not in NEEDED:
             return page(404)
         began, text = time.monotonic(), request.body.decode(errors="replace")
         ended = self.wire.began("bot", "Kayran", f"{request.method} {request.path}", text)
@@ -196,6 +201,8 @@ class KayranStandIn(LoopbackServer):
             on = WORDS[self.style][0]
             mailbox.flags = {name: sent[name] == on for name in PARAMETERS}
             return envelope(UPDATE, "Update")
+        if function == USER:
+            return envelope(USER, {"Email": mailbox.email, "Role": mailbox.role})
         reported = {key: str(mailbox.flags[name]) for key, name in self.reports.items()}
         name = {"email": mailbox.email, "firstName": "Sam", "lastName": "Example", "phone": ""}
         told = {**name, "emailNotifications": {**reported, **self.reported_as}}
@@ -212,10 +219,11 @@ class KayranStandIn(LoopbackServer):
         key, sent = self._key_and_fields(request)
         if key not in self.by_key:
             return "Not valid token"
-        needed = set(PARAMETERS if function == UPDATE else ())
+        needed = set(NEEDED[function])
         for name in sorted(needed.symmetric_difference(sent)):
             return f"Missing parameter {name}" if name in needed else f"Unknown parameter {name}"
-        odd = [name for name, value in sent.items() if value not in WORDS[self.style]]
+        good = [self.by_key[str(key)].email] if function == USER else WORDS[self.style]
+        odd = [name for name, value in sent.items() if value not in good]
         return f"Not valid {odd[0]}" if odd else None
 
     def _key_and_fields(self, request: Request) -> tuple[object, dict[str, Any]]:

@@ -12,6 +12,7 @@ import json
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -72,11 +73,13 @@ class LoopbackServer:
         connections: how many were accepted so far. A client that keeps its connections open makes
             this stand still.
         port: where it listens, or listened last.
+        clock: seconds since the epoch, for the answers' ``Date``.
     """
 
     def __init__(self, answer: Answer) -> None:
         self.connections = 0
         self.port = 0
+        self.clock = time.time
         self.answer = answer
         self._server: _Server | None = None
 
@@ -171,6 +174,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(reply)
 
     do_GET = do_PUT = do_POST  # noqa: N815 (the base class's names)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """What stands in ``Date``: by the owner's clock."""
+        return super().date_time_string(timestamp or self.server.owner.clock())
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
         """Say nothing: the wire is the log."""

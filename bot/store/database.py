@@ -8,6 +8,7 @@ whoever asked.
 
 import contextlib
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -46,6 +47,7 @@ class Database:
         clock: seconds since 1970; ``None`` for the server's clock, on which machines with different
             clocks agree, or this machine's with SQLite.
         ticks: seconds that never go back, for the pause between heartbeats.
+        mode: how a file is opened, in SQLite's own parameters; see ``sqlite_engine``.
 
     Attributes:
         is_ready: whether the schema is known to be this release's; ``prepare`` sees to it.
@@ -56,6 +58,7 @@ class Database:
         url: str,
         clock: Callable[[], float] | None = None,
         ticks: Callable[[], float] = time.monotonic,
+        mode: str = "mode=rw",
     ) -> None:
         self._path = sqlite_path(url)
         if self._path is None:
@@ -63,8 +66,8 @@ class Database:
         else:
             # SQLite lets one writer in at a time. Within a process they wait for one connection, one
             # after the other: at the file they would sleep in growing steps, and some for too long.
-            self._reader = sqlite_engine(url)
-            self._writer = sqlite_engine(url, begin="BEGIN IMMEDIATE", connections=1)
+            self._reader = sqlite_engine(url, mode=mode)
+            self._writer = sqlite_engine(url, mode=mode, begin="BEGIN IMMEDIATE", connections=1)
         self._file: tuple[int, int] | None = None
         self._clock = clock if clock or self._path is None else time.time
         self._ticks = ticks
@@ -131,6 +134,29 @@ class Database:
         with self.writing() as connection:
             connection.execute(beat, {"now": self.now(connection)})
         self._healthy_until = self._ticks() + HEARTBEAT_SECONDS
+
+    def try_out(self) -> str | None:
+        """Write, and roll back: whether a start and a save would be possible, with nothing changed.
+
+        Returns:
+            The schema's version; ``None`` where there is none yet, or no file.
+
+        Raises:
+            StoreUnavailable: when it can't be reached or written to.
+            StoreUnusable: as ``prepare`` does.
+        """
+        if self._path and not self._path.exists() and os.access(self._path.parent, os.W_OK):
+            return None
+        with self._transaction(writes=True, prepared=False) as connection:
+            if self._path is None:
+                _require_utf8(connection)
+            version = migrations.schema_version(connection)
+            write = "CREATE TABLE kayran_notify_trial (id INTEGER)"
+            if migrations.is_current(connection):
+                write = "INSERT INTO heartbeat (id, beat_at) VALUES (0, 0)"
+            connection.exec_driver_sql(write)
+            connection.rollback()
+        return version
 
     def close(self) -> None:
         """Close every connection that nobody is using."""
