@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,56 +27,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Choose in Slack which scan events Kayran sends an e-mail about.",
     )
     parser.add_argument("--version", action="version", version=f"kayran-notify {__version__}")
+    parser.set_defaults(run=_serve, http=False, host="")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    serve = commands.add_parser(
-        "serve",
-        help="serve, as without a command: over Socket Mode when SLACK_APP_TOKEN is set, "
-        "else over HTTP on $PORT",
-    )
-    serve.add_argument("--http", action="store_true", help="serve HTTP whatever is set")
-    serve.add_argument(
-        "--host",
-        default="",
-        help="the address to serve HTTP on; every one of this machine without it",
-    )
-    parser.set_defaults(http=False, host="")
-    sandbox = commands.add_parser(
-        "sandbox", help="try the whole of it on this machine, with no accounts"
-    )
-    sandbox.add_argument(
-        "--port",
-        type=partial(_number, 0, 65535),
-        default=SANDBOX_PORT,
-        help="of the page; 0 for any that is free",
-    )
-    sandbox.add_argument("--no-open", action="store_true", help="open no browser")
-    history = commands.add_parser(
-        "history", help="print what was asked, decided and done, oldest first"
-    )
-    history.add_argument("--json", action="store_true", help="a JSON object on each line")
-    history.add_argument(
-        "--since",
-        type=_moment,
-        default=0.0,
-        metavar="TIME",
-        help="such as 2026-11-23, or 2026-11-23T14:02",
-    )
-    history.add_argument(
-        "--limit", type=partial(_number, 1, 1_000_000), metavar="N", help="the latest N alone"
-    )
-    check = commands.add_parser("check", help="look whether the bot would work, changing nothing")
-    check.add_argument("--json", action="store_true", help="one JSON object")
-    chosen = parser.parse_args(arguments)
-    if chosen.command == "check":
-        return _check(as_json=chosen.json)
-    if chosen.command == "history":
-        return _print_history(chosen.since, chosen.limit, as_json=chosen.json)
-    if chosen.command == "sandbox":
-        # The stand-ins are of no use to a bot that serves.
-        from bot.sandbox.run import main as run_sandbox
 
-        return run_sandbox(chosen.port, not chosen.no_open)
-    return _serve(chosen.host, over_http=chosen.http)
+    def command(run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(run.__name__.removeprefix("_"), help=text)
+        added.set_defaults(run=run)
+        return added
+
+    serve = command(
+        _serve, "serve, as without a command: Socket Mode with SLACK_APP_TOKEN, else HTTP"
+    )
+    serve.add_argument("--http", action="store_true", help="serve HTTP on $PORT whatever is set")
+    serve.add_argument("--host", default="", help="where to serve HTTP; else on every address")
+    sandbox = command(_sandbox, "try the whole of it on this machine, with no accounts")
+    port = partial(_number, 0, 65535)
+    sandbox.add_argument("--port", type=port, default=SANDBOX_PORT, help="0 for any that is free")
+    sandbox.add_argument("--no-open", action="store_true", help="open no browser")
+    check = command(_check, "look whether the bot would work, changing nothing")
+    check.add_argument("--json", action="store_true", help="one JSON object")
+    history = command(_history, "print what was asked, decided and done, oldest first")
+    history.add_argument("--json", action="store_true", help="a JSON object on each line")
+    since = "such as 2026-11-23, or 2026-11-23T14:02"
+    history.add_argument("--since", type=_moment, default=0.0, metavar="TIME", help=since)
+    limit = partial(_number, 1, 1_000_000)
+    history.add_argument("--limit", type=limit, metavar="N", help="the latest N alone")
+    command(_manifest, "print the app's manifest as JSON, for the Slack CLI")
+    chosen = parser.parse_args(arguments)
+    status: int = chosen.run(chosen)
+    return status
 
 
 def _number(least: int, most: int, text: str) -> int:
@@ -96,7 +75,7 @@ def _moment(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)).timestamp()
 
 
-def _print_history(since: float, limit: int | None, *, as_json: bool) -> int:
+def _history(chosen: argparse.Namespace) -> int:
     from bot import entry
     from bot.errors import SettingsError
     from bot.history import print_history
@@ -108,17 +87,17 @@ def _print_history(since: float, limit: int | None, *, as_json: bool) -> int:
     except SettingsError as error:
         entry.say(as_message(error))
         return entry.WRONG_SETTINGS
-    return print_history(url, since, limit, as_json, sys.stdout)
+    return print_history(url, chosen.since, chosen.limit, chosen.json, sys.stdout)
 
 
-def _check(*, as_json: bool) -> int:
+def _check(chosen: argparse.Namespace) -> int:
     from bot import check, entry
 
     _end_as_others_do()
     # Whatever is wrong, the check says in its own words.
     logging.disable(logging.ERROR)
     found = check.examine(partial(entry.load_settings, os.environ), on_heroku="DYNO" in os.environ)
-    return check.print_checks(found, as_json, sys.stdout)
+    return check.print_checks(found, chosen.json, sys.stdout)
 
 
 def _end_as_others_do() -> None:
@@ -130,7 +109,24 @@ def _end_as_others_do() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _serve(host: str, *, over_http: bool) -> int:
+def _manifest(_chosen: argparse.Namespace) -> int:
+    import json
+
+    import yaml
+
+    manifest = Path(__file__).parents[1] / "manifest.yml"
+    json.dump(yaml.safe_load(manifest.read_text(encoding="utf-8")), sys.stdout)
+    return 0
+
+
+def _sandbox(chosen: argparse.Namespace) -> int:
+    # The stand-ins are of no use to a bot that serves.
+    from bot.sandbox.run import main as run_sandbox
+
+    return run_sandbox(chosen.port, not chosen.no_open)
+
+
+def _serve(chosen: argparse.Namespace) -> int:
     # Before anything that takes long to import: a container's first process is deaf to SIGTERM until then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
@@ -139,7 +135,7 @@ def _serve(host: str, *, over_http: bool) -> int:
     # What is imported now is never garbage; to look for some in between takes a tenth of the start.
     gc.disable()
     # What is wrong in the settings is said before the rest is imported.
-    settings = entry.read_settings(os.environ, over_http=over_http)
+    settings = entry.read_settings(os.environ, over_http=chosen.http)
     from bot.app import assemble
     from bot.errors import SettingsError, StoreUnusable
 
@@ -148,10 +144,10 @@ def _serve(host: str, *, over_http: bool) -> int:
         bot.start()
         gc.enable()
         bot.introduce()
-        if over_http or settings.slack_app_token is None:
+        if chosen.http or settings.slack_app_token is None:
             from bot import web
 
-            web.serve(bot, settings.port, host)
+            web.serve(bot, settings.port, chosen.host)
         else:
             # What HTTP has no use for takes up memory, and time at the start.
             from bot.socket_mode import SocketMode

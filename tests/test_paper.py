@@ -9,12 +9,15 @@ import ast
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 import yaml
@@ -23,7 +26,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from bot.notifications import COMMAND_WORDS
-from bot.sandbox.manifest import read_manifest
 from bot.sandbox.slack import COMMAND as SANDBOX_COMMAND
 from bot.sandbox.workspace import SCOPES as SANDBOX_SCOPES
 from bot.settings import VARIABLES
@@ -34,7 +36,6 @@ from tests.browser.pictures import FINGERPRINT, fingerprint
 ROOT = Path(__file__).parent.parent
 SCHEMAS = sorted((Path(__file__).parent / "slack-manifest-schema").glob("*.json"))
 TOP_LEVEL = {"README.md", "Procfile", "bot", "manifest.yml", "requirements.txt", "tests"}
-SCOPES = {"commands", "chat:write", "chat:write.public", "users:read"}
 TRY_IT = (
     "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && "
     ".venv/bin/python -m bot sandbox"
@@ -43,7 +44,8 @@ TEST_IT = (
     "python3 -m venv .venv && .venv/bin/pip install -r tests/requirements.txt && "
     ".venv/bin/python -m pytest"
 )
-PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+PAPERS = [ROOT / "README.md", *sorted((ROOT / ".github").glob("*.md"))]
 
 FLOORS = (
     # Imports point down only: a room may use the rooms on the floors below its own. On one floor,
@@ -67,6 +69,7 @@ ONLY_HERE = {
     "sqlalchemy": {"store", "settings"},
     "requests": {"app", "kayran"},
     "dotenv": {"settings"},
+    "yaml": {"__main__", "sandbox"},
     "bot.sandbox": {"sandbox", "__main__"},
     "os.environ": {"__main__", "wsgi", "sandbox.run"},
     "os.environb": set(),
@@ -77,21 +80,35 @@ COMES_ALONG = {"packaging"}
 """A package that pytest can't be without."""
 
 
-def manifest() -> Any:
-    """The manifest as Slack reads it."""
-    return yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
+def read(path: str) -> str:
+    """A file of the project."""
+    return (ROOT / path).read_text(encoding="utf-8")
 
 
-def manifest_over_http() -> Any:
-    """The manifest after what its first comment says is done for HTTP."""
-    text = (ROOT / "manifest.yml").read_text(encoding="utf-8")
+def run(*command: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """A command in the project's folder, to its end."""
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def manifest_text(over_http: bool) -> str:
+    """The manifest; for HTTP, after what its first comment says is done."""
+    text = read("manifest.yml")
+    if not over_http:
+        return text
     text = re.sub(r"^( *)# (url|request_url):", r"\1\2:", text, flags=re.MULTILINE)
-    return yaml.safe_load(text.replace("socket_mode_enabled: true", "socket_mode_enabled: false"))
+    return text.replace("socket_mode_enabled: true", "socket_mode_enabled: false")
+
+
+def manifest(over_http: bool = False) -> Any:
+    """The manifest as Slack reads it."""
+    return yaml.safe_load(manifest_text(over_http))
 
 
 def readme() -> list[str]:
     """The lines of the README."""
-    return (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    return read("README.md").splitlines()
 
 
 def sources(folder: str = "bot") -> Iterator[tuple[str, ast.Module]]:
@@ -146,12 +163,12 @@ def pinned(path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda path: path.name)
-@pytest.mark.parametrize("read", [manifest, manifest_over_http])
-def test_manifest_is_one(schema: Path, read: Any) -> None:
+@pytest.mark.parametrize("over_http", [False, True])
+def test_manifest_is_one(schema: Path, over_http: bool) -> None:
     """The manifest is valid against Slack's published schemas, and its variant for HTTP is too."""
     validator = Draft7Validator(json.loads(schema.read_text(encoding="utf-8")))
 
-    assert [error.message for error in validator.iter_errors(read())] == []
+    assert [error.message for error in validator.iter_errors(manifest(over_http))] == []
 
 
 def test_manifest_for_socket_mode() -> None:
@@ -179,7 +196,7 @@ def test_manifest_for_socket_mode() -> None:
 
 def test_manifest_over_http() -> None:
     """Over HTTP all three addresses lead to the path the bot listens on."""
-    app = manifest_over_http()
+    app = manifest(over_http=True)
     addresses = [
         app["features"]["slash_commands"][0]["url"],
         app["settings"]["interactivity"]["request_url"],
@@ -202,23 +219,38 @@ def test_manifest_and_code() -> None:
     shortcuts = {each["type"]: each for each in manifest()["features"]["shortcuts"]}
     assert (shortcuts["message"]["callback_id"], shortcuts["global"]["callback_id"]) == SHORTCUTS
     assert {each["name"] for each in shortcuts.values()} == {"Change Kayran e-mails"}
-    assert set(manifest()["oauth_config"]["scopes"]["bot"]) == SANDBOX_SCOPES == SCOPES
+    assert set(manifest()["oauth_config"]["scopes"]["bot"]) == SANDBOX_SCOPES
 
 
-def test_manifest_as_the_sandbox_reads_it() -> None:
-    """Without a parser for YAML it reads the same shortcuts and the same hint."""
-    features = manifest()["features"]
-    (command,) = features["slash_commands"]
-    read = read_manifest((ROOT / "manifest.yml").read_text(encoding="utf-8"))
-    named = [(s["name"], s["type"], s["callback_id"]) for s in features.get("shortcuts", [])]
+@pytest.mark.parametrize("over_http", [False, True])
+def test_readme_makes_the_app(over_http: bool) -> None:
+    """A link carries the manifest without its comments, and another one that for HTTP."""
+    label = "[create-http]: " if over_http else "[create]: "
+    bare = re.sub(r"^ *#.*\n", "", manifest_text(over_http), flags=re.MULTILINE)
+    link = f"https://api.slack.com/apps?new_app=1&manifest_yaml={quote(bare, safe='')}"
+    (line,) = [line for line in readme() if line.startswith(label)]
+    carried = yaml.safe_load(unquote(line.partition("manifest_yaml=")[2]))
 
-    assert read == (command.get("usage_hint", ""), tuple(named))
+    assert carried == manifest(over_http), f"The README's last lines want {label}{link}"
+    assert line == label + link
+
+
+def test_slack_cli() -> None:
+    """Its hooks print the manifest as JSON, and start a bot that lacks no more than Kayran's key."""
+    python = shlex.quote(sys.executable)
+    hooks = json.loads(read(".slack/hooks.json").replace(".venv/bin/python", python))["hooks"]
+    # The rest as a .env that was only copied sets it: to nothing.
+    env = dict.fromkeys(["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "KAYRAN_API_KEY"], "")
+    env |= {"SLACK_CLI_XOXB": "xoxb-made-up", "SLACK_CLI_XAPP": "xapp-made-up"}
+    started = run("sh", "-c", hooks["start"], env=env)
+
+    assert json.loads(run("sh", "-c", hooks["get-manifest"]).stdout) == manifest()
+    assert re.findall(r"- (\w+) is missing", started.stderr) == ["KAYRAN_API_KEY"]
 
 
 def test_procfile() -> None:
     """A host serves HTTP as web, whatever else is set, and Socket Mode as worker."""
-    lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
-    processes = dict(line.split(": ", maxsplit=1) for line in lines)
+    processes = dict(line.split(": ", maxsplit=1) for line in read("Procfile").splitlines())
 
     assert processes == {"web": "python -m bot serve --http", "worker": "python -m bot"}
 
@@ -244,13 +276,20 @@ def test_readme_settings() -> None:
     ]
 
 
-def test_readme_leads_somewhere() -> None:
-    """Pictures and links within the repository are there."""
-    text = "\n".join(readme())
-    targets = re.findall(r"\]\(([^)\s]+)", text) + re.findall(r"(?:src|href)=\"([^\"]+)", text)
-    within = [target.partition("#")[0] for target in targets if "://" not in target]
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.name)
+def test_papers_lead_somewhere(paper: Path) -> None:
+    """Links within the repository, files and modules that a paper names, and the bot's commands, are there."""
+    text = paper.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    named = re.findall(r"`((?:bot|tests|\.ci|\.github)/[\w./-]+)`", text)
+    modules = re.findall(r"-m (tests[\w.]*)", text)
+    commands = set(re.findall(r"python -m bot ([a-z]+)", text))
 
-    assert [target for target in within if target and not (ROOT / target).exists()] == []
+    assert [link for link in links if not (paper.parent / link).exists()] == []
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert [name for name in modules if find_spec(name) is None] == []
+    refused = [c for c in commands if run(sys.executable, "-m", "bot", c, "--help").returncode]
+    assert refused == []
 
 
 def test_readme_pictures_are_todays() -> None:
@@ -260,7 +299,7 @@ def test_readme_pictures_are_todays() -> None:
 
 def test_env_example() -> None:
     """.env.example has every variable in the table's order, what is needed empty, the rest commented."""
-    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    lines = read(".env.example").splitlines()
     written = [line for line in lines if re.match(r"(# )?[A-Z_]+=", line)]
 
     assert written == [
@@ -273,7 +312,7 @@ def test_env_example() -> None:
 def test_requirements_are_pinned(file: str) -> None:
     """Every requirement has an exact version and a comment above its group saying what it is for."""
     group = "a blank line"
-    for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
+    for line in read(file).splitlines():
         if line and not line.startswith(("#", "-r ", "-c ")):
             assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[\w+\])?==[0-9.]+", line)
             assert group != "a blank line", f"no comment above {line}"
@@ -297,7 +336,7 @@ def test_requirements_are_whole(folder: str, file: str) -> None:
 
 def test_constraints_are_whole() -> None:
     """What comes along with the requirements, and with that in turn, has an exact version too."""
-    lines = (ROOT / ".constraints.txt").read_text(encoding="utf-8").splitlines()
+    lines = read(".constraints.txt").splitlines()
     versions = pinned(ROOT / "tests/requirements.txt")
     due, known = list(versions), set(versions)
     while due:
@@ -309,18 +348,12 @@ def test_constraints_are_whole() -> None:
 
     assert known <= {line.partition("==")[0] for line in lines}
     assert {f"{name}=={version}" for name, version in versions.items()} <= set(lines)
-    assert "-c .constraints.txt" in (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert "-c .constraints.txt" in read("requirements.txt")
 
 
 def test_top_level() -> None:
     """The top level holds what the card promises, and dotfiles."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard")
     if listed.returncode:
         pytest.skip("This is no git checkout; clone the repository to have its file list checked.")
     names = {line.partition("/")[0] for line in listed.stdout.splitlines()}
@@ -330,24 +363,35 @@ def test_top_level() -> None:
 
 def test_ci() -> None:
     """CI runs the script a person runs, on every Python promised, and may only read."""
-    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    workflow = yaml.safe_load(read(".github/workflows/ci.yml"))
     check = workflow["jobs"]["check"]
+    versions = check["strategy"]["matrix"]["python"]
 
     assert os.access(ROOT / ".ci/run", os.X_OK)
     assert check["steps"][-1] == {"run": "bash .ci/run"}
-    assert check["strategy"]["matrix"]["python"] == PYTHONS
+    assert [version.rpartition(".")[0] for version in versions] == PYTHONS
     assert workflow["permissions"] == {"contents": "read"}
 
 
-def test_ci_runs_the_command_of_the_readme() -> None:
-    """The script takes its test command from the README, and what it takes is the whole of it."""
-    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+def test_ci_and_commits() -> None:
+    """The script takes its test command from the README, whole; what is checked at a commit, it checks too."""
+    script = read(".ci/run")
     (take,) = re.findall(r"grep -m 1 .* README\.md", script)
-    taken = subprocess.run(
-        ["bash", "-c", take], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    (local,) = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
 
-    assert taken.stdout.strip() == TEST_IT
+    assert run("bash", "-c", take).stdout.strip() == TEST_IT
+    assert {hook["entry"] for hook in local["hooks"]} <= set(script.splitlines())
+
+
+def test_deploy() -> None:
+    """The container's image is one for good; it and the unit run what a worker runs, and let it end."""
+    container = read(".github/deploy/Dockerfile")
+    unit = read(".github/deploy/kayran-notify.service")
+
+    assert re.search(r"^FROM python:[\w.-]+@sha256:[0-9a-f]{64}$", container, re.MULTILINE)
+    assert 'ENTRYPOINT ["python", "-m", "bot"]' in container
+    assert "/.venv/bin/python -m bot\n" in unit
+    assert re.findall(r"(?:--stop-timeout |TimeoutStopSec=)(\d+)", container + unit) == ["30", "30"]
 
 
 def test_imports_point_down() -> None:
@@ -409,13 +453,6 @@ assert threading.active_count() == 1, threading.enumerate()
 assert not logging.getLogger().handlers
 assert sys.excepthook is sys.__excepthook__
 """
-    process = subprocess.run(
-        [sys.executable, "-B", "-W", "error", "-c", program],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    process = run(sys.executable, "-B", "-W", "error", "-c", program)
 
     assert (process.stdout, process.stderr, process.returncode) == ("", "", 0)

@@ -1,13 +1,8 @@
-"""What Slack's client takes from ``manifest.yml``: the hint beside the command, and the shortcuts.
+"""What Slack's client takes from ``manifest.yml``: the hint beside the command, and the shortcuts."""
 
-Read line by line: for YAML the bot would need one more package. A test compares it with a real parser.
-"""
-
-import re
 from typing import NamedTuple
 
-_LIST = re.compile(r"^  shortcuts:\n((?:    .*\n)+)", re.MULTILINE)
-_FIELD = re.compile(r"^ *(?:- )?(\w+): *(.+?) *$", re.MULTILINE)
+import yaml
 
 
 class Shortcut(NamedTuple):
@@ -32,15 +27,11 @@ class Manifest(NamedTuple):
 
 
 def read_manifest(text: str) -> Manifest:
-    """The hint, empty where there is none, and the shortcuts in their order."""
-    found = _LIST.search(text)
-    entries = re.split(r"^ *- ", found[1], flags=re.MULTILINE)[1:] if found else []
-    shortcuts = [_fields(entry) for entry in entries]
+    """The hint, and the shortcuts in their order."""
+    features = yaml.safe_load(text)["features"]
+    (command,) = features["slash_commands"]
+    shortcuts = features["shortcuts"]
     return Manifest(
-        _fields(text).get("usage_hint", ""),
+        command["usage_hint"],
         tuple(Shortcut(one["name"], one["type"], one["callback_id"]) for one in shortcuts),
     )
-
-
-def _fields(text: str) -> dict[str, str]:
-    return {name: value.strip("\"'") for name, value in _FIELD.findall(text)}
