@@ -72,3 +72,45 @@ def test_home(sandbox: Sandbox, visit: Visit) -> None:
     expect(admin.flag("Stop", "dev")).not_to_be_checked()
     admin.page.locator("#channel").select_option(label="Kayran Notify (the bot is in it)")
     expect(admin.messages.last).to_contain_text("@Chiara Vogel turned Stop on")
+
+
+def test_a_request(sandbox: Sandbox, visit: Visit) -> None:
+    """A member asks, an admin reviews and saves, and both read in the request's thread what came of it."""
+    member, admin = visit(sandbox, MEMBER), visit(sandbox)
+    member.say("/kayran-notify on aborted")
+    turn_on = member.form.get_by_role("group", name="Turn on")
+    expect(turn_on.get_by_role("checkbox", name=re.compile("^Aborted"))).to_be_checked()
+    member.form.get_by_label("Why").fill("Nobody noticed the last one")
+    member.form.get_by_role("button", name="Ask", exact=True).click()
+    expect(member.form).to_contain_text("Your request goes to #scans.")
+
+    asked = admin.messages.filter(has_text="asks to turn Aborted on")
+    expect(asked).to_contain_text("“Nobody noticed the last one”")
+    asked.get_by_role("button", name="Review").click()
+    expect(admin.save_button).to_be_visible()
+    choose_what_is_not_known(admin)
+    admin.save_button.click()
+
+    expect(asked).to_contain_text("Granted by @Chiara Vogel")
+    asked.get_by_role("link", name="1 reply").click()
+    expect(admin.replies.nth(1)).to_contain_text("asked for this.")
+    expect(admin.flag("Aborted")).to_be_checked()
+    expect(asked.get_by_role("button", name="Review")).to_have_count(0)
+
+
+def test_two_mailboxes(sandbox: Sandbox, visit: Visit) -> None:
+    """The form asks which one, shows what is true there, and sets that one alone."""
+    admin = visit(sandbox)
+    admin.flag("Queue", "dev").check()
+    admin.open_form(leave=True)
+    admin.form.get_by_role("combobox").select_option("dev")
+    expect(admin.box("Queue")).to_be_checked()
+    admin.tick("Stop")
+    choose_what_is_not_known(admin)
+
+    result = admin.result(admin.save())
+
+    expect(result).to_contain_text("of dev by @Chiara Vogel")
+    expect(admin.messages.last).to_contain_text("@Chiara Vogel turned Stop on")
+    expect(admin.flag("Stop", "dev")).to_be_checked()
+    expect(admin.flag("Stop")).not_to_be_checked()
