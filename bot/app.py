@@ -12,7 +12,6 @@ import logging
 import ssl
 import threading
 import time
-import urllib.parse
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -115,13 +114,10 @@ class Bot:
         self._requests = RequestStore(self._database, timing.leases.deliver)
         replies = Replies(self._connections, settings.slack_api_url)
         self._deliverer = Deliverer(self._outbox, patient_client, replies)
-        self._accounts = {
-            changes.account: changes
-            for changes in (
-                self._changes(name, key, timing.kayran)
-                for name, key in settings.kayran_api_keys.items()
-            )
-        }
+        self._accounts: dict[str, Changes] = {}
+        for name, key in settings.kayran_api_keys.items():
+            changes = self._changes(name, key, timing.kayran)
+            self._accounts[changes.account] = changes
         self.bolt = _bolt(client(POST_SECONDS), self._authorizer)
         services = Services(
             accounts=self._accounts,
@@ -218,10 +214,8 @@ class Bot:
         style = replace(STYLES[settings.kayran_api_style], base_url=settings.kayran_api_url)
         kayran = Kayran(self._kayran_session, key, style, self._calls, limits)
         account = account_name(settings.kayran_api_url, key)
-        several = len(settings.kayran_api_keys) > 1
-        changes = Changes(self._store, kayran, account, self._deliver_soon)
-        changes.mailbox = name if several else ""
-        return changes
+        mailbox = name if len(settings.kayran_api_keys) > 1 else ""
+        return Changes(self._store, kayran, account, self._deliver_soon, mailbox)
 
     def _deliver_soon(self, change_id: int) -> None:
         if self._closing:
@@ -237,9 +231,8 @@ class Bot:
             if not self._database.is_ready:
                 self._database.prepare()
             for account in self._store.open_accounts():
-                changes = self._accounts.get(account)
-                if changes is not None:
-                    self._background.submit(changes.carry_out)
+                if account in self._accounts:
+                    self._background.submit(self._accounts[account].carry_out)
                 else:
                     first = next(iter(self._accounts.values()))
                     self._background.submit(first.close_for_replaced_key, account)
@@ -272,12 +265,7 @@ def slack_connections(settings: Settings) -> urllib3.PoolManager:
     proxy = settings.proxy_for(settings.slack_api_url)
     if proxy is None:
         return urllib3.PoolManager(**size)
-    user = urllib.parse.urlsplit(proxy)
-    headers = None
-    if user.username is not None:
-        name, word = urllib.parse.unquote(user.username), urllib.parse.unquote(user.password or "")
-        headers = urllib3.make_headers(proxy_basic_auth=f"{name}:{word}")
-    return urllib3.ProxyManager(proxy, proxy_headers=headers, **size)
+    return urllib3.ProxyManager(proxy, proxy_headers=HTTPAdapter().proxy_headers(proxy), **size)
 
 
 def kayran_session(settings: Settings) -> requests.Session:

@@ -30,14 +30,6 @@ class Buttons:
     services: Services
     opening: Opening
 
-    def undo(self, press: Call) -> Said | None:
-        """Undo, on a change that was applied: set what was known before it."""
-        return self._do(press, Origin.UNDO)
-
-    def try_again(self, press: Call) -> Said | None:
-        """Try again, on a change that was not: send the same nine once more."""
-        return self._do(press, Origin.TRY_AGAIN)
-
     def change(self, press: Call) -> None:
         """Change, on any result: the form for the thread it is in, and for the change's own account where
         the bot has its key.
@@ -50,7 +42,10 @@ class Buttons:
         # Its own button is still there to be pressed again.
         self.opening.show(press, of_its_account, with_button=False)
 
-    def _do(self, press: Call, origin: Origin) -> Said | None:
+    def follow_up(self, origin: Origin, press: Call) -> Said | None:
+        """Undo, on a change that was applied: set what was known before it. Try again, on one that was not:
+        send the same nine once more.
+        """
         services = self.services
         decision = services.authorizer.deciding(press.user, press.team)()
         if refusal := services.refusal(press, origin.value, decision):

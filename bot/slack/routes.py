@@ -1,9 +1,11 @@
 """Every registration, on one screen."""
 
 import re
+from functools import partial
 
 from slack_bolt import Ack, App
 
+from bot.changes import Origin
 from bot.slack import form, payloads, receipt, request_form, words
 from bot.slack.asking import Asking
 from bot.slack.buttons import Buttons
@@ -34,8 +36,8 @@ def register(app: App, services: Services) -> Asking:
     for shortcut in SHORTCUTS:
         app.shortcut(shortcut)(later(opening.open_at_shortcut))
     app.view(form.CALLBACK_ID)(saving.submit)
-    app.action(receipt.UNDO_ACTION_ID)(later(buttons.undo))
-    app.action(receipt.TRY_AGAIN_ACTION_ID)(later(buttons.try_again))
+    app.action(receipt.UNDO_ACTION_ID)(later(partial(buttons.follow_up, Origin.UNDO)))
+    app.action(receipt.TRY_AGAIN_ACTION_ID)(later(partial(buttons.follow_up, Origin.TRY_AGAIN)))
     app.action(receipt.CHANGE_ACTION_ID)(later(buttons.change))
     app.action(OPEN_FORM_ACTION_ID)(later(commands.answer))
     app.action(form.ASK_AGAIN_ACTION_ID)(later(saving.ask_again))
