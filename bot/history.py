@@ -11,6 +11,7 @@ from bot.notifications import NOTIFICATIONS, Flags
 from bot.store.history import read_history
 
 _LABELS = {n.parameter: n.label for n in NOTIFICATIONS}
+_ON = {True: "on", False: "off", None: "?"}
 _ROW = "{:19}  {:>4}  {:11}  {:13}  {:9}  {}"
 _HEADINGS = ("asked (UTC)", "no.", "who", "role", "how", "what, how it ended, when reported")
 _LEFT_OUT = {"request_key", "deliver_at", "delivery_lease_until", "delivery_tries"}
@@ -63,39 +64,27 @@ def _value(name: str, value: Any) -> Any:
 
 def _line(row: Mapping[str, Any]) -> str:
     how = (row.get("origin") or row.get("step") or "asked").replace("_", " ")
-    what = {
-        "change": _what_changed,
-        "denial": "denied: {reason}".format_map,
-        "request": _what_asked,
-    }[row["kind"]](row)
     number, who, role = row.get("number", ""), row["user_id"] or "", row.get("role") or ""
+    what = f"denied: {row['reason']}" if row["kind"] == "denial" else _what(row)
     line = _ROW.format(_moment(row["asked_at"]), number, who, role, how, what)
     # Foreign text can't move the cursor about in whoever's terminal this is.
     return "".join(c if c.isprintable() else " " for c in line)
 
 
-def _what_asked(row: Mapping[str, Any]) -> str:
-    asked = (f"{_LABELS[p]} {_on(v)}" for p, v in Flags.decode(row["wanted"]) if v is not None)
-    by = f" by {row['decided_by']}" if row["decided_by"] else ""
-    return f"asks for {', '.join(asked)}; {row['outcome'] or 'open'}{by}"
-
-
-def _what_changed(row: Mapping[str, Any]) -> str:
-    before, wanted = Flags.decode(row["before"]), Flags.decode(row["wanted"])
-    steps = [f"{_LABELS[p]} {_on(before[p])} > {_on(wanted[p])}" for p in before.differing(wanted)]
-    ended = row["outcome"] or "on its way"
-    if row["superseded_by"] is not None:
-        ended += f" by {row['superseded_by']}"
-    if row["reason"]:
+def _what(row: Mapping[str, Any]) -> str:
+    """What was asked for, how that ended, and when a change was reported."""
+    before, wanted = Flags.decode(row.get("before", "")), Flags.decode(row["wanted"])
+    steps = [f"{_LABELS[p]} {_ON[before[p]]} > {_ON[wanted[p]]}" for p in before.differing(wanted)]
+    by = row.get("superseded_by") or row.get("decided_by")
+    ended = (row["outcome"] or "open") + (f" by {by}" if by else "")
+    if row.get("reason"):
         ended += f": {row['reason']}"
-    reported = "given up" if row["given_up_at"] else _moment(row["delivered_at"] or 0.0)
-    return f"{', '.join(steps) or 'nothing different'}; {ended}; {reported or 'not reported yet'}"
+    told = ["given up" if row.get("given_up_at") else _moment(row.get("delivered_at"))]
+    if row["kind"] == "request":
+        told = []
+    return "; ".join([", ".join(steps) or "nothing different", ended, *told])
 
 
-def _on(value: bool | None) -> str:
-    return "?" if value is None else "on" if value else "off"
-
-
-def _moment(seconds: float) -> str:
-    moment = dt.datetime.fromtimestamp(seconds, dt.timezone.utc)
-    return f"{moment:%Y-%m-%d %H:%M:%S}" if seconds else ""
+def _moment(seconds: float | None) -> str:
+    moment = dt.datetime.fromtimestamp(seconds or 0.0, dt.timezone.utc)
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if seconds else "not reported yet"

@@ -227,5 +227,5 @@ def test_the_history_tells_of_it(database_url: str) -> None:
     assert (first["user_id"], first["decided_by"]) == ("U0MEMBER", "U0ADMIN")
     assert first["wanted"] == dict(WANTED)
     assert (second["number"], second["outcome"]) == (2, None)
-    assert "asks for Stop off, Aborted on; declined by U0ADMIN" in table.getvalue()
-    assert "asks for Stop off, Aborted on; open\n" in table.getvalue()
+    assert "Stop ? > off, Aborted ? > on; declined by U0ADMIN\n" in table.getvalue()
+    assert "Stop ? > off, Aborted ? > on; open\n" in table.getvalue()
