@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from slack_sdk.models.views import View
 
 from bot.access import Decision
-from bot.changes import Accepted, Change, CurrentState, Origin, RecordedState
+from bot.changes import Accepted, Change, CurrentState, Origin
 from bot.notifications import Flags
 from bot.slack import form, receipt, words
 from bot.slack.form import Basis, Said
@@ -54,12 +54,9 @@ class Buttons:
         possible = receipt.can_be_undone if origin is Origin.UNDO else receipt.can_be_tried_again
         if change is None or not possible(change):
             return words.OLDER_RELEASE
-        request_key = f"{origin.value}.{change.id}"
-        recorded = services.accounts[change.account].recorded_state(request_key)
-        used = services.store.follow_up(change.id) or recorded.same_request
-        if used is not None:
+        if (used := services.store.follow_up(change.id)) is not None:
             return words.already_used(used)
-        saved = self._save(press, origin, change, decision, recorded)
+        saved = self._save(press, origin, change, decision)
         if saved is None:
             self._propose(press, origin, change)
         elif saved.again:
@@ -73,17 +70,13 @@ class Buttons:
         return None
 
     def _save(
-        self,
-        press: Call,
-        origin: Origin,
-        change: Change,
-        decision: Decision,
-        recorded: RecordedState,
+        self, press: Call, origin: Origin, change: Change, decision: Decision
     ) -> Accepted | None:
         """Record what the button does, unless things have moved on since, or are not known."""
+        changes = self.services.accounts[change.account]
+        recorded = changes.recorded_state()
         if recorded.number > change.number:
             return None
-        changes = self.services.accounts[change.account]
         current = CurrentState(recorded, changes.read(READ_AT_PRESS_SECONDS))
         wanted = current.flags.with_(_choices(origin, change))
         if wanted.unknown_ones:
