@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -136,6 +137,7 @@ def _serve(chosen: argparse.Namespace) -> int:
     gc.disable()
     # What is wrong in the settings is said before the rest is imported.
     settings = entry.read_settings(os.environ, over_http=chosen.http)
+    from bot import web
     from bot.app import assemble
     from bot.errors import SettingsError, StoreUnusable
 
@@ -145,14 +147,17 @@ def _serve(chosen: argparse.Namespace) -> int:
         gc.enable()
         bot.introduce()
         if chosen.http or settings.slack_app_token is None:
-            from bot import web
-
-            web.serve(bot, settings.port, chosen.host)
+            web.server(bot, settings.port, chosen.host)()
         else:
             # What HTTP has no use for takes up memory, and time at the start.
             from bot.socket_mode import SocketMode
 
-            SocketMode(bot.bolt, settings).serve()
+            link = SocketMode(bot.bolt, settings)
+            if settings.metrics:
+                bot.link_trouble = link.trouble
+                serve = web.server(bot, settings.port, chosen.host)
+                threading.Thread(target=serve, daemon=True).start()
+            link.serve()
     except (SettingsError, StoreUnusable) as error:
         entry.say(error)
         status = entry.WRONG_SETTINGS

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from slack_bolt import App, BoltResponse
+from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry import RetryHandler
 
 from bot.changes import READ_BACK_SECONDS, Changes
 from bot.errors import StoreUnavailable
 from bot.kayran import STYLES, Kayran, Limits
+from bot.metrics import Metrics, for_prometheus
 from bot.recovery import EVERY_SECONDS, Recovery
 from bot.settings import Settings
 from bot.slack import form, words
@@ -38,7 +39,7 @@ from bot.slack.replies import Replies
 from bot.slack.routes import register
 from bot.slack.services import Services, new_reference
 from bot.store import ChangeStore, Database, Leases, Outbox, RequestStore
-from bot.web import SlackEvents
+from bot.web import Trouble, Web
 
 if TYPE_CHECKING:
     # Known to type checkers alone, or not needed by every way of running.
@@ -115,11 +116,14 @@ class Bot:
         self._requests = RequestStore(self._database, timing.leases.deliver)
         replies = Replies(self._connections, settings.slack_api_url)
         self._deliverer = Deliverer(self._outbox, patient_client, replies)
+        self.metrics = for_prometheus() if settings.metrics else Metrics()
+        self._deliverer.told = self.metrics.report
         self._accounts: dict[str, Changes] = {}
         for name, key in settings.kayran_api_keys.items():
             changes = self._changes(name, key, timing.kayran)
             self._accounts[changes.account] = changes
         self.bolt = _bolt(client(POST_SECONDS), self._authorizer)
+        self.bolt.metrics = self.metrics
         services = Services(
             accounts=self._accounts,
             store=self._store,
@@ -131,14 +135,13 @@ class Bot:
             requests=self._requests,
             background=self._background,
             calls=self._calls,
+            metrics=self.metrics,
         )
         self._asking = register(self.bolt, services)
         self._recovery = Recovery(self._recover, timing.recovery)
-        self._web = (
-            SlackEvents(self.bolt, settings.slack_signing_secret, self.trouble)
-            if settings.slack_signing_secret is not None
-            else None
-        )
+        self.link_trouble: Trouble = lambda: None
+        """Why payloads don't come in over Socket Mode, where they should."""
+        self._web = Web(self.bolt, settings.slack_signing_secret, self.trouble, self.metrics)
 
     def start(self) -> None:
         """Find out whose token it is, get the database ready, and take up what was left.
@@ -178,12 +181,10 @@ class Bot:
             self._database.heartbeat()
         except StoreUnavailable:
             return "the database can't be written to"
-        return None
+        return self.link_trouble()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one HTTP request."""
-        if self._web is None:
-            raise RuntimeError("assembled for Socket Mode, without a signing secret")
         return self._web(environ, start_response)
 
     def close(self, within: float) -> bool:
@@ -214,9 +215,10 @@ class Bot:
         settings = self.settings
         style = replace(STYLES[settings.kayran_api_style], base_url=settings.kayran_api_url)
         kayran = Kayran(self._kayran_session, key, style, self._calls, limits)
+        kayran.called = self.metrics.kayran
         account = account_name(settings.kayran_api_url, key)
-        mailbox = name if len(settings.kayran_api_keys) > 1 else ""
-        return Changes(self._store, kayran, account, self._deliver_soon, mailbox)
+        name = name if len(settings.kayran_api_keys) > 1 else ""
+        return Changes(self._store, kayran, account, self._deliver_soon, name, self.metrics.change)
 
     def _deliver_soon(self, change_id: int) -> None:
         if self._closing:
@@ -239,6 +241,7 @@ class Bot:
                     self._background.submit(first.close_for_replaced_key, account)
             for change_id in self._outbox.pending(DELIVERIES_AT_ONCE):
                 self._background.submit(self._deliverer.deliver, change_id)
+            self.metrics.pending(self._outbox.left)
             for request_id in self._requests.due():
                 self._background.submit(self._asking.deliver_due, request_id)
 
@@ -303,12 +306,23 @@ def _log_error(future: Future[Any]) -> None:
         log.error("background work ended with an unexpected error", exc_info=error)
 
 
-def _bolt(client: PooledWebClient, authorizer: Authorizer) -> App:
+class _App(App):
+    """Bolt's, with a look at the clock; over HTTP and Socket Mode alike."""
+
+    metrics = Metrics()
+
+    def dispatch(self, req: BoltRequest) -> BoltResponse:
+        """Answer one payload."""
+        with self.metrics.ack():
+            return super().dispatch(req)
+
+
+def _bolt(client: PooledWebClient, authorizer: Authorizer) -> _App:
     def authorize(team_id: str | None) -> AuthorizeResult:
         # Who may is decided behind this, of each caller; no listener uses Bolt's own client.
         return AuthorizeResult(enterprise_id=None, team_id=authorizer.team or team_id)
 
-    app = App(
+    app = _App(
         name="kayran-notify",
         client=client,
         authorize=authorize,
@@ -329,7 +343,8 @@ def _on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
     reference, said = new_reference(), words.OLDER_RELEASE
     if not isinstance(error, form.UnreadableForm):
         said = words.unexpected_at_save(reference)
-        log.error("a request failed before its ack, reference %s", reference, exc_info=error)
+        which = {"reference": reference}
+        log.error("a request failed before its ack, reference %(reference)s", which, exc_info=error)
     if body.get("type") == "view_submission":
         answer = {"response_action": "update", "view": form.answer(said).to_dict()}
         return BoltResponse(status=200, body=answer)

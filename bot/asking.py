@@ -63,6 +63,10 @@ class Ask:
     decided_by: str | None = None
     remark: str = ""
 
+    def ids(self, **more: object) -> dict[str, object]:
+        """What the log names it by, and what else it says."""
+        return {"request": self.id, "user": self.user, "channel": self.channel, **more}
+
     @property
     def expires_at(self) -> float:
         """Until when it can be granted."""

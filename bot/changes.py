@@ -39,6 +39,7 @@ READ_BACK_SECONDS = 5.0
 30 s of a lease."""
 
 SENT_AT_MOST = 10
+ENDED = "change %(change)s by %(user)s in %(channel)s (%(what)s): %(how)s"
 
 
 class Outcome(Enum):
@@ -160,10 +161,15 @@ class Change:
         """Whether it was asked for in no channel, and is reported to the person directly."""
         return self.channel == self.user
 
-    def in_a_line(self) -> str:
-        """Its number, who asked for what, and where: for the log."""
+    @property
+    def ids(self) -> dict[str, object]:
+        """What the log names it by: its number, its id in the store, who asked for it and where."""
+        return {"change": self.number, "id": self.id, "user": self.user, "channel": self.channel}
+
+    def ended(self, how: str) -> dict[str, object]:
+        """What the log says of how it ended; ``ENDED`` is the sentence."""
         what = ", ".join(f"{p} {'on' if v else 'off'}" for p, v in self.choices().items())
-        return f"change {self.number} by {self.user} in {self.channel} ({what or 'all nine again'})"
+        return self.ids | {"what": what or "all nine again", "how": how}
 
     @property
     def contradicted(self) -> tuple[str, ...]:
@@ -420,6 +426,7 @@ class Changes:
         account: the account's name in the store.
         mailbox: what people call it, where the bot has more than one.
         deliver: called with a change's id whenever there may be something new to report about it.
+        ended: called with how a change ended, once that is on record.
         pauses: seconds between tries to put on record how a change ended, in all less than what a
             lease leaves after sending and reading back.
         clock: seconds that never go back, also while this process is held up.
@@ -431,6 +438,7 @@ class Changes:
     account: str
     deliver: Callable[[int], None]
     mailbox: str = ""
+    ended: Callable[[Outcome], None] = lambda _: None
     pauses: Sequence[float] = PAUSES_SECONDS
     clock: Callable[[], float] = time.monotonic
     stopping: bool = False
@@ -500,7 +508,7 @@ class Changes:
             while claim := self._claim(self.account):
                 result = self._attempt(claim.change)
                 self._close(claim, result)
-                log.info("%s: %s", claim.change.in_a_line(), result.in_a_line())
+                log.info(ENDED, claim.change.ended(result.in_a_line()))
 
     def close_for_replaced_key(self, account: str) -> None:
         """Close what is open for another account: the bot's Kayran key was replaced."""
@@ -508,7 +516,7 @@ class Changes:
             while claim := self._claim(account):
                 outcome = Outcome.FAILED if claim.change.tries == 1 else Outcome.UNSURE
                 self._close(claim, Result(outcome, Obstacle.OTHER_KEY.value))
-                log.warning("%s: %s, of another key", claim.change.in_a_line(), outcome.value)
+                log.warning(ENDED, claim.change.ended(f"{outcome.value}, of another key"))
 
     def stop(self) -> None:
         """Stop claiming new changes; the one in flight completes."""
@@ -522,15 +530,17 @@ class Changes:
         if claim is None:
             return None
         for superseded in claim.superseded:
+            self.ended(Outcome.SUPERSEDED)
             self.deliver(superseded)
         if self.clock() - asked_at > LATE_SECONDS:
-            log.warning("change %s: claimed too late to be sent; it waits", claim.change.id)
+            log.warning("change %(id)s: claimed too late to be sent; it waits", claim.change.ids)
             return None
         return claim
 
     def _close(self, claim: Claim, result: Result) -> None:
         """Put on record how it ended; where that fails for good, recovery does it all again."""
         insist(lambda: self.store.close(claim, result), self.pauses)
+        self.ended(result.outcome)
         self.deliver(claim.change.id)
 
     def _attempt(self, change: Change) -> Result:
@@ -552,7 +562,7 @@ class Changes:
             return self._settle(change, unclear.obstacle.value)
         except Exception:
             # Nobody knows what was sent; and to leave the change open would send it again and again.
-            log.exception("change %s: sending it ended with an unexpected error", change.id)
+            log.exception("change %(id)s: sending it ended with an unexpected error", change.ids)
             return self._settle(change, Obstacle.UNEXPECTED.value)
         return Result(Outcome.APPLIED, found=self._read_back())
 

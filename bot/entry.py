@@ -17,6 +17,7 @@ READ_BY_LIBRARIES = {
     # ssl.create_default_context writes the keys of every connection into this file.
     "SSLKEYLOGFILE",
     "WEBSOCKET_CLIENT_CA_BUNDLE",
+    *("PROMETHEUS_MULTIPROC_DIR", "PROMETHEUS_DISABLE_CREATED_SERIES"),
 }
 
 
@@ -40,7 +41,7 @@ def load_settings(environ: MutableMapping[str, str], *, over_http: bool = False)
         SettingsError: when they can't be used.
     """
     settings = Settings.from_env(environ, dotenv=Path(".env"), over_http=over_http)
-    logs.set_up(settings.log_level, settings.secrets)
+    logs.set_up(settings.log_level, settings.secrets, as_json=settings.log_format == "json")
     own = {variable.name for variable in VARIABLES}
     for name in list(environ):
         # SLACK_CLIENT_ID and SLACK_CLIENT_SECRET would make Bolt ignore the bot token.

@@ -17,7 +17,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from concurrent.futures import TimeoutError as NoResult
 from dataclasses import dataclass
@@ -115,6 +115,10 @@ class Kayran:
         style: where it is, and how it is called.
         executor: where requests are made, so that whoever waits for one can stop waiting.
         limits: how long things may take.
+
+    Attributes:
+        called: told of each call its function, what came of it in a few words of the bot's own, and
+            the seconds it took.
     """
 
     def __init__(
@@ -125,6 +129,7 @@ class Kayran:
         executor: Executor,
         limits: Limits = Limits(),
     ) -> None:
+        self.called: Callable[[str, str, float], None] = lambda *_: None
         self._words = style.words
         self._key_in_body = dict.fromkeys(style.key_in_body, api_key)
         self._headers = _HEADERS | dict.fromkeys(style.key_in_headers, api_key)
@@ -221,7 +226,11 @@ class Kayran:
             outcome = str(worst)
             raise worst
         finally:
-            log.info("%s: %s after %.2f s", function, outcome, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            call = {"function": function, "outcome": outcome, "seconds": seconds}
+            log.info("%(function)s: %(outcome)s after %(seconds).2f s", call)
+            # What follows a comma is an HTTP status, and may be any.
+            self.called(function, outcome.partition(",")[0], seconds)
 
     def _exchange(self, name: str, content: bytes, until: float) -> _Answer:
         """Make one request, and wait no longer than told for the whole answer, whatever it is.

@@ -1,5 +1,8 @@
 """The log: one stream on stderr, one short line for each record, and no secret in any of them.
 
+A line is text, or a JSON object. What a call names in its message, as in ``log.info("views.open for
+%(user)s", {"user": user})``, is a field of the object, too.
+
 Secrets are masked in the finished text, tracebacks included, so that it does not matter who logged
 what. Beside the known values, whatever looks like one of Slack's tokens, a ``response_url``, a
 Socket Mode ticket or an address with a user and a password in it is masked too. What is not
@@ -9,12 +12,13 @@ Warning: ``LOG_LEVEL`` is about the bot's own lines. Libraries are heard from WA
 their floor below, since under that they write whole request bodies.
 """
 
+import json
 import logging
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -42,6 +46,8 @@ LONGEST_LINE = 1000
 """Characters of a line, whatever is in it."""
 LONGEST_TRACEBACK = 200
 """Lines, from the end."""
+LONGEST_FIELD = 10_000
+"""Characters of a traceback that is one field, from the end."""
 
 _FLOORS = {
     # Its INFO has the whole body of a request whose signature is wrong, its WARNING that of one
@@ -52,7 +58,7 @@ _FLOORS = {
 }
 
 
-def set_up(level: str, secrets: Iterable[str]) -> None:
+def set_up(level: str, secrets: Iterable[str], *, as_json: bool = False) -> None:
     """Send every record of this process to stderr, and whatever ends a thread or the process too.
 
     For the entry points, once, before anything else: it replaces whatever logging was set up.
@@ -60,9 +66,10 @@ def set_up(level: str, secrets: Iterable[str]) -> None:
     Args:
         level: from where on the bot's own records are written, one of ``logging``'s names.
         secrets: the values that may stand in no line.
+        as_json: whether a line is a JSON object.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(_Lines(masking(secrets)))
+    handler.setFormatter((_Objects if as_json else _Lines)(masking(secrets)))
     handler.addFilter(_loud_enough)
     logging.getLogger().handlers = [handler]
     logging.getLogger("bot").setLevel(level)
@@ -112,26 +119,49 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The finished text of a record: masked, bounded, and with no line that could pass for another."""
-        arguments: Any = record.args
-        if isinstance(arguments, tuple):
-            # Exceptions are text too. What is a number stays one, for %d.
-            arguments = tuple(
-                self._cut(str(each), LONGEST_ARGUMENT)
-                if isinstance(each, (str, BaseException))
-                else each
-                for each in arguments
-            )
-        message = str(record.msg) % arguments if arguments else str(record.msg)
-        lines = [f"{self.formatTime(record)} {record.levelname} {record.name} {message}"]
-        if record.exc_info:
-            traceback = self.formatException(record.exc_info).split("\n")
-            lines += [f"    | {line}" for line in traceback[-LONGEST_TRACEBACK:]]
+        lines = [" ".join(self._said(record)), *(f"    | {each}" for each in self._trace(record))]
         return "\n".join(self._cut(line, LONGEST_LINE) for line in lines)
+
+    def _said(self, record: logging.LogRecord) -> tuple[str, str, str, str]:
+        arguments: Any = record.args
+        if isinstance(arguments, Mapping):
+            arguments = {name: self._short(each) for name, each in arguments.items()}
+        elif isinstance(arguments, tuple):
+            arguments = tuple(map(self._short, arguments))
+        message = str(record.msg) % arguments if arguments else str(record.msg)
+        return self.formatTime(record), record.levelname, record.name, message
+
+    def _short(self, argument: Any) -> Any:
+        """Exceptions are text too. What is a number stays one, for %d."""
+        is_text = isinstance(argument, str | BaseException)
+        return self._cut(str(argument), LONGEST_ARGUMENT) if is_text else argument
+
+    def _trace(self, record: logging.LogRecord) -> list[str]:
+        lines = self.formatException(record.exc_info).split("\n") if record.exc_info else []
+        return lines[-LONGEST_TRACEBACK:]
 
     def _cut(self, text: str, length: int) -> str:
         """The text masked, and only then cut: half a secret would not be known as one."""
         masked = self._mask(text)
         return masked if len(masked) <= length else f"{masked[: length - 1]}…"
+
+
+class _Objects(_Lines):
+    """The same as a JSON object in one line, in ASCII, so that no terminal's letters can break it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The finished object of a record: masked and bounded in each of its fields."""
+        said = (self._cut(each, LONGEST_LINE) for each in self._said(record))
+        line: dict[str, Any] = dict(zip(("time", "level", "logger", "message"), said, strict=True))
+        # A library's names might be any, "level" among them.
+        if isinstance(record.args, Mapping) and record.name.startswith("bot."):
+            for name, each in record.args.items():
+                is_number = isinstance(each, int | float)
+                line[name] = each if is_number else self._cut(str(each), LONGEST_ARGUMENT)
+        if record.exc_info:
+            traceback = [self._cut(each, LONGEST_LINE) for each in self._trace(record)]
+            line["traceback"] = "\n".join(traceback)[-LONGEST_FIELD:]
+        return json.dumps(line)
 
 
 def _loud_enough(record: logging.LogRecord) -> bool:

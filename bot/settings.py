@@ -13,7 +13,7 @@ import io
 import os
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ KAYRAN_API_URLS = {"kayran": "https://api.kayran.live", "cytrix": "https://api.c
 """The styles of Kayran's API, and where each is (https://kayran.live, "API";
 https://github.com/Cytrixio/CytrixMCP)."""
 _FURTHER_KEY = "KAYRAN_API_KEY_"
-_LOG_LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # What may stand in an address unescaped: https://datatracker.ietf.org/doc/html/rfc3986#appendix-A
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<user>[\w.~%!$&()*+,;=:-]+@)?(?P<host>[\w-]+(\.[\w-]+)*\.?|\[[\da-f:.]+\])"
@@ -115,22 +115,18 @@ def _roles(text: str) -> frozenset[Role]:
     return frozenset(Role(word) for word in words)
 
 
-def _style(text: str) -> str:
-    if text.lower() not in KAYRAN_API_URLS:
-        raise _Wrong("is no style of Kayran's API")
-    return text.lower()
+def _one_of(words: Iterable[str], text: str) -> str:
+    """One of these words, as it is written here."""
+    for word in words:
+        if text.lower() == word.lower():
+            return word
+    raise _Wrong("is none of the words that it can be")
 
 
 def _port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= _HIGHEST_PORT:
         raise _Wrong("is not a port number")
     return int(text)
-
-
-def _log_level(text: str) -> str:
-    if text.upper() not in _LOG_LEVELS:
-        raise _Wrong("is not a log level")
-    return text.upper()
 
 
 def _certificates(path: str) -> str:
@@ -193,7 +189,7 @@ VARIABLES = (
     ),
     Variable(
         "KAYRAN_API_STYLE",
-        _style,
+        partial(_one_of, KAYRAN_API_URLS),
         "Write kayran or cytrix, or leave it out.",
         default="kayran",
     ),
@@ -214,10 +210,12 @@ VARIABLES = (
     Variable("PORT", _port, "Write a number from 1 to 65535, or leave it out.", default="3000"),
     Variable(
         "LOG_LEVEL",
-        _log_level,
+        partial(_one_of, _LOG_LEVELS),
         "Write DEBUG, INFO, WARNING, ERROR or CRITICAL, or leave it out.",
         default="INFO",
     ),
+    Variable("LOG_FORMAT", partial(_one_of, ("text", "json")), "Write text or json.", "", "text"),
+    Variable("METRICS", lambda t: _one_of(("on", "off"), t) == "on", "Write on or off.", "", "off"),
 )
 """The bot's own variables, in the order of the README's table; each names a field of ``Settings``."""
 
@@ -245,6 +243,8 @@ class Settings:
         slack_api_url: the base of Slack's methods, with a slash at its end; https, or loopback.
         port: where HTTP is served, 1 to 65535.
         log_level: one of ``logging``'s five names, in capitals.
+        log_format: how a line of the log is written, ``text`` or ``json``.
+        metrics: whether ``/metrics`` is served.
         ca_bundle: a file of certificates to trust instead of the built-in ones, where one is named.
         https_proxy: ``http[s]://[user:password@]host[:port]``; see ``proxy_for``.
         no_proxy: the hosts that are reached directly, as ``NO_PROXY`` lists them.
@@ -261,6 +261,8 @@ class Settings:
     slack_api_url: str
     port: int
     log_level: str
+    log_format: str
+    metrics: bool
     ca_bundle: str | None
     https_proxy: str | None = field(repr=False)
     no_proxy: str | None

@@ -89,6 +89,10 @@ class SocketMode:
             self.stop()
             wait([executor.submit(_close, client) for client in self._clients], ANSWER_SECONDS)
 
+    def trouble(self) -> str | None:
+        """Why Slack can't reach the bot right now; ``None`` where it can."""
+        return None if any(c.is_connected() for c in self._clients) else "no connection to Slack"
+
     def stop(self) -> None:
         """Have ``serve`` end, from another thread."""
         self._stopping.set()

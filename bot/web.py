@@ -1,7 +1,7 @@
 """How Slack reaches the bot over HTTP: a WSGI application, and the server that runs it.
 
 The signature is checked before anything reads the body. Nothing that comes in gets a 5xx: what Slack
-would not send gets a 4xx, and whatever is asked that is not one of the two routes a 404.
+would not send gets a 4xx, and whatever is asked that is none of the routes a 404.
 
 waitress reads whole requests on one thread and hands them to its worker threads, so that a slow client
 holds a connection and never a thread (https://docs.pylonsproject.org/projects/waitress). It buffers
@@ -13,6 +13,7 @@ from __future__ import annotations
 import hmac
 import logging
 import resource
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -25,6 +26,7 @@ from slack_sdk.signature import SignatureVerifier
 from waitress import wasyncore
 
 from bot.errors import SettingsError
+from bot.metrics import Metrics
 from bot.slack import payloads
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 
 EVENTS_PATH = "/slack/events"
 HEALTH_PATH = "/healthz"
+METRICS_PATH = "/metrics"
 BODY_BYTES = 256 << 10
 """The longest body that is read; Slack's own are a few kilobytes."""
 CONNECTIONS = 8_000
@@ -44,37 +47,44 @@ SPARE_FILES = 256
 FRESH_SECONDS = 300
 """How old a signature may be (https://docs.slack.dev/authentication/verifying-requests-from-slack)."""
 
-ALLOWED = {EVENTS_PATH: ("POST",), HEALTH_PATH: ("GET", "HEAD")}
+ALLOWED = {EVENTS_PATH: ("POST",), HEALTH_PATH: ("GET", "HEAD"), METRICS_PATH: ("GET", "HEAD")}
 
 Answer = tuple[HTTPStatus, str, bytes]
+Trouble = Callable[[], str | None]
+"""Says in a sentence why the bot can't serve, where it can't."""
 TEXT = "text/plain; charset=utf-8"
+"""Prometheus's own format, too (https://prometheus.io/docs/instrumenting/exposition_formats)."""
 
 
-class SlackEvents:
-    """The WSGI application: Slack's payloads and a health check, over a Bolt app.
+class Web:
+    """The WSGI application: Slack's payloads over a Bolt app, a health check, and metrics.
 
     Args:
         bolt: with its own request verification off; the signature is checked here.
-        signing_secret: of the Slack app.
-        trouble: says in a sentence why the bot can't serve, where it can't.
+        secret: what Slack signs its requests with; without one, none is taken.
+        trouble: what the health check asks.
+        metrics: what is shown of them, where they are kept.
     """
 
-    def __init__(self, bolt: App, signing_secret: str, trouble: Callable[[], str | None]) -> None:
-        self._bolt = bolt
-        self._verifier = SignatureVerifier(signing_secret)
-        self._trouble = trouble
+    def __init__(self, bolt: App, secret: str | None, trouble: Trouble, metrics: Metrics) -> None:
+        self._bolt, self._trouble, self._metrics = bolt, trouble, metrics.page
+        self._verifier = SignatureVerifier(secret or secrets.token_hex())
+        there = {EVENTS_PATH: secret, HEALTH_PATH: trouble, METRICS_PATH: metrics.page}
+        self._allowed = {path: ALLOWED[path] for path, needed in there.items() if needed}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         headers = []
-        if path not in ALLOWED:
+        if path not in self._allowed:
             status, content_type, body = _plain(HTTPStatus.NOT_FOUND)
-        elif method not in ALLOWED[path]:
+        elif method not in self._allowed[path]:
             status, content_type, body = _plain(HTTPStatus.METHOD_NOT_ALLOWED)
-            headers = [("Allow", ", ".join(ALLOWED[path]))]
+            headers = [("Allow", ", ".join(self._allowed[path]))]
         elif path == EVENTS_PATH:
             status, content_type, body = self._events(environ)
+        elif path == METRICS_PATH and self._metrics is not None:
+            status, content_type, body = HTTPStatus.OK, TEXT, self._metrics()
         else:
             status, content_type, body = self._health()
         headers += [("Content-Type", content_type), ("Content-Length", str(len(body)))]
@@ -83,9 +93,7 @@ class SlackEvents:
 
     def _health(self) -> Answer:
         trouble = self._trouble()
-        if trouble is None:
-            return _plain(HTTPStatus.OK, "ok")
-        return _plain(HTTPStatus.SERVICE_UNAVAILABLE, trouble)
+        return _plain(HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK, trouble or "ok")
 
     def _events(self, environ: WSGIEnvironment) -> Answer:
         length = environ.get("CONTENT_LENGTH") or "0"
@@ -131,8 +139,8 @@ class SlackEvents:
         return seconds_off <= FRESH_SECONDS
 
 
-def serve(application: WSGIApplication, port: int, host: str = "") -> None:
-    """Serve until ``SystemExit`` is raised in this thread, as by a signal's handler.
+def server(application: WSGIApplication, port: int, host: str = "") -> Callable[[], None]:
+    """What serves, until ``SystemExit`` is raised in its thread, as by a signal's handler; it listens already.
 
     Then requests that have come in are answered, for 5 s at most, and every connection is closed.
 
@@ -157,7 +165,7 @@ def serve(application: WSGIApplication, port: int, host: str = "") -> None:
         files = min(files, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
     connections: dict[int, Any] = {}
-    server = waitress.create_server(
+    listening = waitress.create_server(
         application,
         connections,
         sockets=[listener],
@@ -179,9 +187,13 @@ def serve(application: WSGIApplication, port: int, host: str = "") -> None:
         log_socket_errors=False,
         ident=None,
     )
-    log.info("ready: HTTP on port %d", port)
-    server.run()
-    wasyncore.close_all(connections)
+
+    def serve() -> None:
+        log.info("ready: HTTP on port %d", port)
+        listening.run()
+        wasyncore.close_all(connections)
+
+    return serve
 
 
 def _plain(status: HTTPStatus, text: str = "") -> Answer:

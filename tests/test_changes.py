@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.changes import (
+    ENDED,
     LATE_SECONDS,
     SENT_AT_MOST,
     Accepted,
@@ -379,4 +380,6 @@ def test_undoing_goes_back_to_what_was_known() -> None:
 )
 def test_a_change_in_the_log(on: Sequence[str], what: str) -> None:
     """Its number, who, where and what, in one line."""
-    assert change(*on).in_a_line() == f"change 7 by U0ADMIN in C0SCANS ({what})"
+    line = ENDED % change(*on).ended("applied")
+
+    assert line == f"change 7 by U0ADMIN in C0SCANS ({what}): applied"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import re
 import subprocess
@@ -29,16 +30,17 @@ RECORD = re.compile(
 )
 RESPONSE_URL = "https://hooks.slack.com/commands/T1/22/planted"
 bots = logging.getLogger("bot.app")
+as_json = pytest.mark.parametrize("log", [True], indirect=True, ids=["json"])
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
+@pytest.fixture(params=[False])
+def log(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     """Stderr, with the log set up on it as an entry point does, at DEBUG; undone afterwards."""
     loggers = [logging.getLogger(name) for name in (None, "bot")]
     levels = [logger.level for logger in loggers]
     handlers, hooks = loggers[0].handlers, (sys.excepthook, threading.excepthook)
     with contextlib.redirect_stderr(io.StringIO()) as stderr:
-        logs.set_up("DEBUG", (KEY, SIGNING_SECRET))
+        logs.set_up("DEBUG", (KEY, SIGNING_SECRET), as_json=request.param)
     yield stderr
     loggers[0].handlers = handlers
     for logger, level in zip(loggers, levels, strict=True):
@@ -111,6 +113,39 @@ def test_known_secrets(log: io.StringIO) -> None:
     assert not re.search("made|kayran.key", written.replace("\u200b", ""))
     assert "as it is ***, then on" in written
     assert "hidden: ***\n" in written
+
+
+@as_json
+def test_an_object(log: io.StringIO) -> None:
+    """A line is an object with what the message names; no text in it adds a line or a field."""
+    foreign = f'no\n{{"level": "INFO"}}", "user": "é\u2028 apiKey={KEY}'
+    cleaned = 'no {"level": "INFO"}", "user": "é  apiKey=***'
+    bots.info("change %(change)d: %(why)s", {"change": 7, "why": foreign, "by": [KEY]})
+    logging.getLogger("library").warning("%(level)s", {"level": "INFO", KEY: KEY})
+    ours, other = map(json.loads, log.getvalue().splitlines())
+
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", ours.pop("time"))
+    head = {"level": "INFO", "logger": "bot.app", "message": f"change 7: {cleaned}"}
+    assert ours == {**head, "change": 7, "why": cleaned, "by": "['***']"}
+    assert (other["level"], other["message"], len(other)) == ("WARNING", "INFO", 4)
+
+
+@as_json
+def test_an_object_is_bounded(log: io.StringIO) -> None:
+    """In each field, a traceback among them, which keeps its lines and its end."""
+    try:
+        fail_with(f"{'é' * 99}\n" * 9_999 + KEY)
+    except ValueError:
+        bots.exception("%(why)s" + "é" * 9_999, {"why": "x" * 9_999})
+    (line,) = log.getvalue().splitlines()
+    said = json.loads(line)
+
+    assert line.isascii()
+    assert len(said["message"]) == logs.LONGEST_LINE
+    assert said["message"].startswith(said["why"] + "é")
+    assert len(said["why"]) == logs.LONGEST_ARGUMENT
+    assert len(said["traceback"]) == logs.LONGEST_FIELD
+    assert said["traceback"].endswith("é\n***")
 
 
 @pytest.mark.parametrize("write", [str, repr, quote, quote_plus, partial(quote, safe="")])

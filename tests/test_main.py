@@ -72,6 +72,7 @@ def test_the_environment_libraries_find(environ: dict[str, str], tmp_path: Path)
         "SLACK_CLIENT_SECRET": "made-up",
         "SSLKEYLOGFILE": "keys",
         "WEBSOCKET_CLIENT_CA_BUNDLE": "/no",
+        "PROMETHEUS_MULTIPROC_DIR": "/no",
         "SSL_CERT_DIR": "/no",
         "SSL_CERT_FILE": "",
         "https_proxy": "http://p:1",
@@ -132,11 +133,14 @@ def test_a_token_slack_does_not_accept(environ: dict[str, str], tmp_path: Path) 
     assert "Traceback" not in ended.stderr
 
 
-def test_a_port_that_is_taken(environ: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [{}, {"SLACK_APP_TOKEN": "xapp-made-up", "METRICS": "on"}])
+def test_a_port_that_is_taken(
+    environ: dict[str, str], more: dict[str, str], tmp_path: Path
+) -> None:
     """It ends with status 2 and a sentence that names the setting."""
     with stage(environ) as played, socket.create_server(("", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = run("-m", "bot", environ={**played.environ, "PORT": port}, folder=tmp_path)
+        ended = run("-m", "bot", environ={**played.environ, **more, "PORT": port}, folder=tmp_path)
 
     assert ended.returncode == 2
     assert f"PORT {port} can't be listened on" in ended.stderr

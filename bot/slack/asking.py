@@ -71,8 +71,10 @@ class Asking:
         try:
             self._deliver(asked)
         except (ChannelClosed, Later) as error:
-            log.info("request %s is not posted in %s: %s", asked.id, ask.channel, error)
+            said = asked.ids(why=error)
+            log.info("request %(request)s is not posted in %(channel)s: %(why)s", said)
             store.end(asked.id, Ending.NOT_POSTED)
+            services.metrics.request(Ending.NOT_POSTED)
             elsewhere = replace(ask, channel=ask.user)
             return request_form.build(elsewhere, words.cannot_post(ask), services.mailboxes)
         return words.was_asked(ask)
@@ -94,12 +96,13 @@ class Asking:
         try:
             self._deliver(ask)
         except (ChannelClosed, Later, StoreUnavailable) as error:
-            log.warning("how request %s stands is not shown: %s", ask.id, error)
+            log.warning("how request %(request)s stands is not shown: %(why)s", ask.ids(why=error))
 
     def settle(self, ask: Ask, ending: Ending, by: str, remark: str = "") -> Said:
         """End a request, unless it has ended; how it stands then."""
         ended = self.services.requests.end(ask.id, ending, by, remark)
         if ended is not None:
+            self.services.metrics.request(ending)
             self.services.background.submit(self.deliver, ended)
         return words.request_state(ended or self.services.requests.request(ask.id) or ask)
 
@@ -115,6 +118,8 @@ class Asking:
         if ask.ending in (Ending.DECLINED, Ending.ALREADY_SO):
             deliverer.post(ask.channel, Message(words.request_news(ask), ()), ask.thread or ts)
         self.services.requests.delivered(ask.id, ts)
+        if ask.ending is Ending.EXPIRED:
+            self.services.metrics.request(ask.ending)
         deliverer.on_delivered()
 
     def _show(self, press: Call, make: Callable[..., Said], *more: object) -> None:

@@ -142,6 +142,6 @@ def _ask_who(client: WebClient, user: str) -> Mapping[str, Any] | None:
     try:
         found = client.users_info(user=user).get("user")
     except FAILED as error:
-        log.warning("users.info for %s: %s", user, error_code(error))
+        log.warning("users.info for %(user)s: %(why)s", {"user": user, "why": error_code(error)})
         return None
     return found if isinstance(found, dict) and found.get("id") == user else None

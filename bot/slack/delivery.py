@@ -13,6 +13,7 @@ the person did, as long as this process has it, else to the person directly; and
 import contextlib
 import logging
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -86,6 +87,7 @@ class Deliverer:
 
     Attributes:
         on_delivered: called whenever all there is to deliver about a change is delivered.
+        told: called then with the seconds since the change was accepted.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Deliverer:
         self._replies = replies
         self._pauses = pauses
         self.on_delivered: Callable[[], None] = lambda: None
+        self.told: Callable[[float], None] = lambda _: None
         self._response_urls: OrderedDict[int, str] = OrderedDict()
 
     def remember(self, change_id: int, response_url: str | None) -> None:
@@ -132,7 +135,7 @@ class Deliverer:
         except StoreUnavailable:
             raise
         except Exception as error:
-            log.exception("change %s can't be delivered", change.id)
+            log.exception("change %(id)s can't be delivered", change.ids)
             self._postpone(change.id, Later(type(error).__name__))
 
     def _deliver(self, change: Change) -> None:
@@ -145,7 +148,7 @@ class Deliverer:
         posted = self._post_reply(change) if change.reply_ts is None else None
         self._bring_up_to_date(change.id, posted)
         self._update_origins(change)
-        self._done(change.id)
+        self._done(change)
 
     def _post_parent(self, change: Change) -> Change:
         """Start the thread under a new message, or use the one it was asked for in. A direct message has
@@ -200,7 +203,7 @@ class Deliverer:
         if not self._replies.post(self._response_urls.get(change.id), message):
             return False
         self._posted_reply(change, "", change.channel, code)
-        self._done(change.id)
+        self._done(change)
         return True
 
     def _posted_parent(
@@ -215,9 +218,11 @@ class Deliverer:
         outbox, where = self._outbox, {"ts": ts, "channel": channel}
         insist(lambda: outbox.posted_reply(change.id, **where, post_error=post_error), self._pauses)
 
-    def _done(self, change_id: int) -> None:
-        self._outbox.delivered(change_id)
-        self._response_urls.pop(change_id, None)
+    def _done(self, change: Change) -> None:
+        self._outbox.delivered(change.id)
+        self._response_urls.pop(change.id, None)
+        # The database's clock and this one may not agree.
+        self.told(max(0.0, time.time() - change.asked_at))
         self.on_delivered()
 
     def _update_origins(self, change: Change) -> None:
@@ -271,12 +276,11 @@ class Deliverer:
 
     def _postpone(self, change_id: int, later: Later) -> None:
         pause = self._outbox.postpone(change_id, later.seconds)
+        said = {"id": change_id, "why": later.reason, "seconds": pause or 0}
         if pause is None:
-            log.error("change %s: not delivered for a day, given up (%s)", change_id, later.reason)
+            log.error("change %(id)s: not delivered for a day, given up (%(why)s)", said)
         else:
-            log.warning(
-                "change %s: not delivered (%s), next try in %.0f s", change_id, later.reason, pause
-            )
+            log.warning("change %(id)s: not delivered (%(why)s), next try in %(seconds).0f s", said)
 
     def post(self, channel: str, message: Message, thread_ts: str | None = None) -> Any:
         """``chat.postMessage``; raises ``ChannelClosed`` or ``Later``."""
@@ -297,7 +301,7 @@ class Deliverer:
             reason = _translated(error)
             if isinstance(reason, Later):
                 raise reason from error
-            log.info("chat.update in %s: %s", channel, reason)
+            log.info("chat.update in %(channel)s: %(why)s", {"channel": channel, "why": reason})
 
 
 def _translated(error: Exception) -> Later | ChannelClosed:

@@ -74,23 +74,23 @@ class Home:
                 decision = self.services.authorizer.deciding(call.user, call.team)()
                 if decision.allowed:
                     self._remember(call)
-                    content = content or worded(call.user, self._content)
-                    self._publish(call.user, content)
+                    content = content or worded(call, self._content)
+                    self._publish(call, content)
                 else:
                     self._opened.pop(call.user, None)
-                    self._publish(call.user, self._for_others(decision))
+                    self._publish(call, self._for_others(decision))
 
     def _remember(self, call: Call) -> None:
         if len(self._opened) < REMEMBERED_AT_MOST:
             self._opened[call.user] = call
 
-    def _publish(self, user: str, content: Sequence[Block] | str) -> None:
+    def _publish(self, call: Call, content: Sequence[Block] | str) -> None:
         blocks = [section(content)] if isinstance(content, str) else content[:BLOCKS_AT_MOST]
         try:
             view = View(type="home", blocks=blocks)
-            self.services.patient.views_publish(user_id=user, view=view)
+            self.services.patient.views_publish(user_id=call.user, view=view)
         except FAILED as error:
-            log.warning("views.publish for %s: %s", user, error_code(error))
+            log.warning("views.publish for %(user)s: %(why)s", call.ids(why=error_code(error)))
 
     def _content(self) -> list[Block]:
         """What those who may see: the same for all of them."""

@@ -79,7 +79,7 @@ class Opening:
         """
         external_id = _external_id(call)
         opening = self.services.calls.submit(self._open, call, external_id)
-        view = form.shown(worded(call.user, make))
+        view = form.shown(worded(call, make))
         try:
             view_id = opening.result()
         except FAILED as error:
@@ -100,7 +100,7 @@ class Opening:
         """Say that Slack would not open the form where the command was typed, with a button that
         brings a fresh trigger; a refusal is said as it is.
         """
-        log.warning("views.open for %s: %s", call.user, code)
+        log.warning("views.open for %(user)s: %(why)s", call.ids(why=code))
         text = words.OPENED_ALREADY if code in _OPEN_ALREADY else words.NOT_OPENED
         if view.callback_id == form.ANSWER_CALLBACK_ID:
             text = "\n".join(block["text"]["text"] for block in view.to_dict()["blocks"])

@@ -9,6 +9,7 @@ https://docs.slack.dev/reference/interaction-payloads
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,7 @@ class Call:
         text: what was typed after the command, or what the button carries.
         ephemeral: whether it was in a message that one person sees, so that no thread can start at it.
         payload: as Slack sent it, for what reads a form.
+        began: when it came, on the monotonic clock.
     """
 
     user: str
@@ -51,6 +53,11 @@ class Call:
     text: str = ""
     ephemeral: bool = False
     payload: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    began: float = field(default_factory=time.monotonic, repr=False, compare=False)
+
+    def ids(self, **more: object) -> dict[str, object]:
+        """What the log names it by, and what else it says."""
+        return {"user": self.user, "channel": self.channel, **more}
 
     @property
     def number(self) -> int | None:

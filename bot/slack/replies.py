@@ -37,7 +37,7 @@ class Replies:
         """Tell this person alone, in the thread they are in."""
         message = Message(said, ()) if isinstance(said, str) else said
         if not self.post(call.response_url, message, thread=call.thread):
-            log.warning("%s could not be answered", call.user)
+            log.warning("%(user)s could not be answered", call.ids())
 
     def post(
         self, url: str | None, message: Message, *, replace: bool = False, thread: str | None = None

@@ -57,7 +57,8 @@ class Saving:
             wrong = words.SLACK_SILENT_AT_SAVE
         except Exception:
             reference = new_reference()
-            log.exception("a save of %s, reference %s", submission.user, reference)
+            who = {"user": submission.user, "reference": reference}
+            log.exception("a save of %(user)s, reference %(reference)s", who)
             wrong = words.unexpected_at_save(reference)
         else:
             if said is None:

@@ -6,6 +6,7 @@ A listener acks and hands over: what waits for Slack, Kayran or the database run
 
 import logging
 import secrets
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -17,9 +18,10 @@ from slack_sdk import WebClient
 from slack_sdk.models.views import View
 
 from bot.access import Decision, Reason
-from bot.asking import Ask
+from bot.asking import Ask, Ending
 from bot.changes import Change, Changes, Denial
 from bot.errors import StoreUnavailable
+from bot.metrics import Metrics
 from bot.notifications import Flags
 from bot.slack import form, payloads, receipt, request_form, words
 from bot.slack.authorizer import Authorizer
@@ -62,6 +64,7 @@ class Services:
     requests: RequestStore
     background: Executor
     calls: Executor
+    metrics: Metrics
 
     @property
     def default(self) -> Changes:
@@ -87,13 +90,15 @@ class Services:
             return ""
         role = decision.role.value if decision.role else None
         why = decision.reason.value if role is None else f"{decision.reason.value}, {role}"
-        log.info("%s in %s may not (%s): %s", call.user, call.channel, step, why)
+        self.metrics.denial(decision.reason)
+        said = call.ids(step=step, why=why)
+        log.info("%(user)s in %(channel)s may not (%(step)s): %(why)s", said)
         denial = Denial(call.team, call.user, role, decision.reason.value, step, call.channel)
         try:
             self.store.deny(denial)
         except StoreUnavailable:
             # A no is a no, also where it can't be put on record.
-            log.warning("the denial of %s is only in this log: the store is away", call.user)
+            log.warning("the denial of %(user)s is only in this log: the store is away", said)
         return words.refusal(decision.reason, decision.role, self.authorizer.roles)
 
     def refused(
@@ -116,8 +121,10 @@ class Services:
         try:
             self.patient.views_update(view=view, **which)
         except FAILED as error:
-            log.info("views.update for %s: %s", call.user, error_code(error))
+            log.info("views.update for %(user)s: %(why)s", call.ids(why=error_code(error)))
             return error_code(error)
+        if view.callback_id == form.CALLBACK_ID:
+            self.metrics.form(time.monotonic() - call.began)
         return None
 
     def answer(self, call: Call, said: Answer) -> None:
@@ -134,7 +141,7 @@ class Services:
             else:
                 self.opening.views_open(trigger_id=call.trigger or "", view=form.shown(said))
         except FAILED as error:
-            log.warning("%s could not be answered: %s", call.user, error_code(error))
+            log.warning("%(user)s could not be answered: %(why)s", call.ids(why=error_code(error)))
 
     def line(self, change: Change) -> str:
         """A change as a list of them has it: how it stands now, and where that is told."""
@@ -150,6 +157,8 @@ class Services:
     def carry_on(self, change: Change, response_url: str | None) -> None:
         """Have a recorded change sent and delivered, side by side."""
         self.deliverer.remember(change.id, response_url)
+        if change.request_id is not None:
+            self.metrics.request(Ending.GRANTED)
         self.background.submit(self.accounts[change.account].carry_out)
         self.background.submit(self.deliverer.deliver, change.id)
 
@@ -171,12 +180,12 @@ class Services:
         self.background.submit(self._run, work, call, *more)
 
     def _run(self, work: Callable[..., Answer | None], call: Call, *more: object) -> None:
-        said = worded(call.user, lambda: work(call, *more))
+        said = worded(call, lambda: work(call, *more))
         if said is not None:
             self.answer(call, said)
 
 
-def worded(user: str, work: Callable[[], Result]) -> Result | str:
+def worded(call: Call, work: Callable[[], Result]) -> Result | str:
     """What comes of a piece of work, or the sentence that says what went wrong.
 
     An unexpected error becomes a sentence with a reference, and the same reference is in the log.
@@ -188,9 +197,9 @@ def worded(user: str, work: Callable[[], Result]) -> Result | str:
     except form.UnreadableForm:
         return words.OLDER_RELEASE
     except Exception:
-        reference = new_reference()
-        log.exception("a request of %s, reference %s", user, reference)
-        return words.unexpected(reference)
+        ref = new_reference()
+        log.exception("a request of %(user)s, reference %(reference)s", call.ids(reference=ref))
+        return words.unexpected(ref)
 
 
 def new_reference() -> str:

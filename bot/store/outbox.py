@@ -33,6 +33,12 @@ class Outbox(Leasing):
             is_pending = self._is_pending(self._database.now(connection))
             return list(connection.scalars(query.where(is_pending)))
 
+    def left(self) -> int:
+        """How many changes have something to report, due or not."""
+        query = sa.select(sa.func.count()).where(changes.c.deliver_at.is_not(None))
+        with self._database.reading() as connection:
+            return connection.scalar(query) or 0
+
     def claim_delivery(self, change_id: int) -> Change | None:
         """Lease one change, where it is pending and no other process has it."""
         this = changes.c.id == change_id

@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_sdk.signature import SignatureVerifier
 
-from bot.web import serve
+from bot.web import server
 
 _verifier = SignatureVerifier(os.environ.get("SLACK_SIGNING_SECRET", "unset"))
 
@@ -24,4 +24,4 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 
 if __name__ == "__main__":
-    serve(application, int(os.environ["PORT"]))
+    server(application, int(os.environ["PORT"]))()

@@ -31,6 +31,8 @@ from tests.odd_answers import slow
 from tests.socket_stand_in import SocketStandIn
 from tests.stage import QUICK, Stage
 from tests.standins import Fault, Kayran, Slack
+from tests.stories.child import health
+from tests.test_web import ask
 
 # slack_sdk leaves the sockets of connections that were replaced to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -197,6 +199,27 @@ def test_a_proxy(linked: Linked, tmp_path: Path, no_proxy: str) -> None:
 
 
 # The process
+
+
+@pytest.mark.parametrize("metrics", ["on", "off"])
+def test_metrics_and_health(linked: Linked, tmp_path: Path, metrics: str) -> None:
+    """Both are served where METRICS is on, and no payload is taken there; else nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    if metrics == "on":
+        linked.slack.faults.next(OPEN, Fault.http(500), None)
+    with worker({**linked.environ, "METRICS": metrics, "PORT": str(port)}, tmp_path):
+        if metrics == "off":
+            linked.sockets.wait_for_connections(1, 20)
+            assert health(url) is None
+            return
+        linked.eventually(lambda: health(url) == 503, "it to say that Slack is away", 20)
+        linked.slack.faults.clear()
+        linked.eventually(lambda: health(url) == 200, "it to be well")
+        assert linked.is_acked()
+        assert "\nkayran_notify_ack_seconds_count 1.0\n" in ask(url, "GET", "/metrics")[2]
+        assert ask(url, "POST", "/slack/events")[0] == 404
 
 
 def test_slack_away_at_the_start(linked: Linked, tmp_path: Path) -> None:
