@@ -36,7 +36,6 @@ KAYRAN_API_URLS = {"kayran": "https://api.kayran.live", "cytrix": "https://api.c
 """The styles of Kayran's API, and where each is (https://kayran.live, "API";
 https://github.com/Cytrixio/CytrixMCP)."""
 _FURTHER_KEY = "KAYRAN_API_KEY_"
-_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # What may stand in an address unescaped: https://datatracker.ietf.org/doc/html/rfc3986#appendix-A
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<user>[\w.~%!$&()*+,;=:-]+@)?(?P<host>[\w-]+(\.[\w-]+)*\.?|\[[\da-f:.]+\])"
@@ -69,6 +68,10 @@ def _base_url(text: str) -> str:
     if url["scheme"].lower() == "http" and not _LOOPBACK.fullmatch(url["host"]):
         raise _Wrong("begins with http://, which is only for this machine's own addresses")
     return urlsplit(text).geturl().rstrip("/")
+
+
+def _slack_url(text: str) -> str:
+    return f"{_base_url(text)}/"
 
 
 def _proxy(text: str) -> str:
@@ -155,67 +158,41 @@ class Variable:
     default: str = ""
 
 
+def _choice(name: str, *words: str) -> Variable:
+    """One of these words; the first where nothing is set."""
+    where = f"Write {', '.join(words[:-1])} or {words[-1]}, or leave it out."
+    return Variable(name, partial(_one_of, words), where, default=words[0])
+
+
 _APP = "https://api.slack.com/apps, your app"
+_BOT_TOKEN = f'Copy it from {_APP}, "OAuth & Permissions", "Bot User OAuth Token".'
+_SIGNING_SECRET = f'Copy it from {_APP}, "Basic Information", "App Credentials", "Signing Secret".'
+_APP_TOKEN = f'Make one at {_APP}, "Basic Information", "App-Level Tokens", with connections:write.'
+_API_KEY = 'Copy it from Kayran, "Profile", as a user whose role is Admin.'
+_ROLES = "Write some of primary_owner, owner, admin, member with commas between, or leave it out."
+_DATABASE = (
+    "Write sqlite:///FILE.db or postgresql://USER:PASSWORD@HOST:5432/DATABASE, or leave it out."
+)
+_ONLY_A_STAND_IN = (
+    "Leave it out for Slack's own, https://slack.com/api/; only a stand-in needs another."
+)
 DATABASE_URL = Variable(
-    "DATABASE_URL",
-    _database_url,
-    "Write sqlite:///FILE.db or postgresql://USER:PASSWORD@HOST:5432/DATABASE, or leave it out.",
-    default="sqlite:///kayran-notify.db",
+    "DATABASE_URL", _database_url, _DATABASE, default="sqlite:///kayran-notify.db"
 )
 VARIABLES = (
-    Variable(
-        "SLACK_BOT_TOKEN",
-        partial(_secret, prefix="xoxb-"),
-        f'Copy it from {_APP}, "OAuth & Permissions", "Bot User OAuth Token".',
-        needed="always",
-    ),
-    Variable(
-        "SLACK_SIGNING_SECRET",
-        _secret,
-        f'Copy it from {_APP}, "Basic Information", "App Credentials", "Signing Secret".',
-        needed="over HTTP",
-    ),
-    Variable(
-        "SLACK_APP_TOKEN",
-        partial(_secret, prefix="xapp-"),
-        f'Make one at {_APP}, "Basic Information", "App-Level Tokens", with connections:write.',
-        needed="over Socket Mode",
-    ),
-    Variable(
-        "KAYRAN_API_KEY",
-        _secret,
-        'Copy it from Kayran, "Profile", as a user whose role is Admin.',
-        needed="always",
-    ),
-    Variable(
-        "KAYRAN_API_STYLE",
-        partial(_one_of, KAYRAN_API_URLS),
-        "Write kayran or cytrix, or leave it out.",
-        default="kayran",
-    ),
+    Variable("SLACK_BOT_TOKEN", partial(_secret, prefix="xoxb-"), _BOT_TOKEN, "always"),
+    Variable("SLACK_SIGNING_SECRET", _secret, _SIGNING_SECRET, "over HTTP"),
+    Variable("SLACK_APP_TOKEN", partial(_secret, prefix="xapp-"), _APP_TOKEN, "over Socket Mode"),
+    Variable("KAYRAN_API_KEY", _secret, _API_KEY, "always"),
+    _choice("KAYRAN_API_STYLE", *KAYRAN_API_URLS),
     Variable("KAYRAN_API_URL", _base_url, "Write an https:// address, or leave it out."),
-    Variable(
-        "ALLOWED_ROLES",
-        _roles,
-        "Write some of primary_owner, owner, admin, member with commas between, or leave it out.",
-        default="admin,owner,primary_owner",
-    ),
+    Variable("ALLOWED_ROLES", _roles, _ROLES, default="admin,owner,primary_owner"),
     DATABASE_URL,
-    Variable(
-        "SLACK_API_URL",
-        lambda text: f"{_base_url(text)}/",
-        "Leave it out for Slack's own, https://slack.com/api/; only a stand-in needs another.",
-        default="https://slack.com/api/",
-    ),
+    Variable("SLACK_API_URL", _slack_url, _ONLY_A_STAND_IN, default="https://slack.com/api/"),
     Variable("PORT", _port, "Write a number from 1 to 65535, or leave it out.", default="3000"),
-    Variable(
-        "LOG_LEVEL",
-        partial(_one_of, _LOG_LEVELS),
-        "Write DEBUG, INFO, WARNING, ERROR or CRITICAL, or leave it out.",
-        default="INFO",
-    ),
-    Variable("LOG_FORMAT", partial(_one_of, ("text", "json")), "Write text or json.", "", "text"),
-    Variable("METRICS", lambda t: _one_of(("on", "off"), t) == "on", "Write on or off.", "", "off"),
+    _choice("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL"),
+    _choice("LOG_FORMAT", "text", "json"),
+    _choice("METRICS", "off", "on"),
 )
 """The bot's own variables, in the order of the README's table; each names a field of ``Settings``."""
 
@@ -299,18 +276,15 @@ class Settings:
             if each in unset and each.needed in needed
         ]
         values = {each.name.lower(): _read(each, environ, faults) for each in VARIABLES}
+        style_url = KAYRAN_API_URLS.get(values["kayran_api_style"])
         values["kayran_api_keys"] = _keys(values.pop("kayran_api_key"), environ, faults)
-        values["kayran_api_url"] = values["kayran_api_url"] or KAYRAN_API_URLS.get(
-            values["kayran_api_style"]
-        )
-        values["ca_bundle"] = _read(_REQUESTS_CA_BUNDLE, environ, faults) or _read(
-            _SSL_CERT_FILE, environ, faults
-        )
+        values["kayran_api_url"] = values["kayran_api_url"] or style_url
+        values["metrics"] = values["metrics"] == "on"
+        files = (_read(each, environ, faults) for each in (_REQUESTS_CA_BUNDLE, _SSL_CERT_FILE))
+        values["ca_bundle"] = next(filter(None, files), None)
         # Lower case goes first, as with curl and Python's own urllib.
-        proxies = {
-            name: environ.get(name.lower(), environ.get(name, ""))
-            for name in ("HTTPS_PROXY", "NO_PROXY")
-        }
+        names = ("HTTPS_PROXY", "NO_PROXY")
+        proxies = {name: environ.get(name.lower(), environ.get(name, "")) for name in names}
         values["https_proxy"] = _read(_HTTPS_PROXY, proxies, faults)
         values["no_proxy"] = proxies["NO_PROXY"].strip() or None
         if faults:
