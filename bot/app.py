@@ -22,7 +22,6 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.http_retry import RetryHandler
 
 from bot.changes import READ_BACK_SECONDS, Changes
 from bot.errors import StoreUnavailable
@@ -32,7 +31,7 @@ from bot.recovery import EVERY_SECONDS, Recovery
 from bot.settings import Settings
 from bot.slack import form, words
 from bot.slack.authorizer import AT_A_SAVE_SECONDS, Authorizer
-from bot.slack.client import PooledWebClient, patient
+from bot.slack.client import Handlers, PooledWebClient, patient
 from bot.slack.delivery import Deliverer
 from bot.slack.payloads import NotFromSlack
 from bot.slack.replies import Replies
@@ -101,7 +100,7 @@ class Bot:
         self._calls = ThreadPoolExecutor(CALL_THREADS, "calls")
         self._connections = slack_connections(settings)
 
-        def client(timeout: float, handlers: list[RetryHandler] | None = None) -> PooledWebClient:
+        def client(timeout: float, handlers: Handlers = None) -> PooledWebClient:
             token, url = settings.slack_bot_token, settings.slack_api_url
             return PooledWebClient(self._connections, token, url, int(timeout), handlers)
 

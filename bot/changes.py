@@ -18,7 +18,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
@@ -83,6 +83,8 @@ class Request:
         based_on: the number of the newest change the form knew of; 0 where there was none.
         origin_change: the id of the change this one undoes or tries again.
         request_id: the id of the request that this grants, of somebody who may not.
+        even_if_unchanged: whether all nine are to be sent also where nothing would change.
+        mailbox: the name of the Kayran key's mailbox, where the bot has more than one.
     """
 
     request_key: str
@@ -97,6 +99,8 @@ class Request:
     origin: Origin = Origin.FORM
     origin_change: int | None = None
     request_id: int | None = None
+    even_if_unchanged: bool = False
+    mailbox: str = ""
 
 
 @dataclass(frozen=True)
@@ -383,12 +387,7 @@ class Store(Protocol):
         """What is known of the account now, and what the request has already made."""
 
     def accept(
-        self,
-        account: str,
-        request: Request,
-        before: Flags,
-        expected: RecordedState,
-        mailbox: str = "",
+        self, account: str, request: Request, before: Flags, expected: RecordedState
     ) -> Accepted | None:
         """Record the request under the next number, unless the account is no longer as expected.
 
@@ -462,12 +461,7 @@ class Changes:
             return KayranReport(trouble=trouble)
 
     def submit(
-        self,
-        request: Request,
-        recorded: RecordedState,
-        report: KayranReport,
-        *,
-        even_if_unchanged: bool = False,
+        self, request: Request, recorded: RecordedState, report: KayranReport
     ) -> Accepted | Conflict | Unchanged:
         """Record a change, if what its form showed still stands and there is something to change.
 
@@ -475,11 +469,11 @@ class Changes:
             request: what is asked for.
             recorded: what the store knew, taken before ``report``.
             report: what Kayran says is set.
-            even_if_unchanged: whether all nine are to be sent also where nothing would change.
 
         Raises:
             StoreUnavailable: when the database can't take it.
         """
+        request = replace(request, mailbox=self.mailbox)
         while True:
             if recorded.same_request is not None:
                 return Accepted(recorded.same_request, again=True)
@@ -492,9 +486,9 @@ class Changes:
                 return Conflict(current, self.store.since(self.account, request.based_on))
             # What can't be known now, the form knew: nothing speaks against what it showed.
             before = current.flags.over(request.shown)
-            if before == request.wanted and not even_if_unchanged:
+            if before == request.wanted and not request.even_if_unchanged:
                 return Unchanged(current)
-            accepted = self.store.accept(self.account, request, before, recorded, self.mailbox)
+            accepted = self.store.accept(self.account, request, before, recorded)
             if accepted is not None:
                 return accepted
             # The record moved while Kayran was asked: its report may be of before that.

@@ -141,10 +141,6 @@ class Kayran:
         self._key_in_words = re.compile("[^!-~]*".join(map(re.escape, api_key)))
         self._used_at = time.monotonic()
 
-    def close(self) -> None:
-        """Close idle connections. Calls that are running end as they would have."""
-        self._session.close()
-
     def update_mail_notify(self, wanted: Flags) -> None:
         """Set all nine. Returns when Kayran has said that it did, within ``Limits.total``.
 
@@ -254,11 +250,8 @@ class Kayran:
 
     def _send(self, name: str, body: _Body) -> _Answer:
         url = f"{self._base_url}/{name}"
-        request = (
-            requests.Request("POST", url, data=body, headers=self._headers)
-            if body.has_content
-            else requests.Request("GET", url, headers=self._headers)
-        )
+        method, data = ("POST", body) if body.has_content else ("GET", None)
+        request = requests.Request(method, url, data=data, headers=self._headers)
         left = max(body.until - time.monotonic(), 0.001)
         # The adapter, not ``Session.send``, which stores cookies, and reads the body of a redirect
         # to its end even where it doesn't follow it.

@@ -53,19 +53,14 @@ class _Store:
         return RecordedState(counting[-1] if counting else None, same[0] if same else None)
 
     def accept(
-        self,
-        account: str,
-        request: Request,
-        before: Flags,
-        expected: RecordedState,
-        mailbox: str = "",
+        self, account: str, request: Request, before: Flags, expected: RecordedState
     ) -> Accepted | None:
         meanwhile, self.meanwhile = self.meanwhile, lambda: None
         meanwhile()
         if self.recorded_state(account).version != expected.version:
             return None
         number = len(self.changes) + 1
-        recorded = change(id=number, number=number, before=before, mailbox=mailbox)
+        recorded = change(id=number, number=number, before=before)
         key, wanted = request.request_key, request.wanted
         recorded = replace(recorded, request_key=key, wanted=wanted)
         self.changes.append(recorded)
@@ -171,8 +166,8 @@ class Scene:
     ) -> Accepted | Conflict | Unchanged:
         """Send a form; what is not said is as ``samples.request`` has it."""
         recorded, report = self.changes.recorded_state(key), self.changes.read(1.0)
-        asked = request(key, *on, **fields)
-        return self.changes.submit(asked, recorded, report, even_if_unchanged=insists)
+        asked = replace(request(key, *on, **fields), even_if_unchanged=insists)
+        return self.changes.submit(asked, recorded, report)
 
     def accepted(self, key: str, *on: str, insists: bool = False, **fields: Any) -> Change:
         """Send a form that is accepted."""

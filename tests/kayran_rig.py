@@ -198,11 +198,10 @@ def client(
     )
     executor = ThreadPoolExecutor(threads)
     style = replace(STYLES[settings.kayran_api_style], base_url=settings.kayran_api_url)
-    kayran = Kayran(kayran_session(settings), KEY, style, executor, limits)
     try:
-        yield kayran
+        with contextlib.closing(kayran_session(settings)) as session:
+            yield Kayran(session, KEY, style, executor, limits)
     finally:
-        kayran.close()
         executor.shutdown(wait=False)
 
 

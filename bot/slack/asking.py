@@ -127,7 +127,7 @@ class Asking:
         self.opening.show(press, lambda: make(press, *more), with_button=False)
 
     def _request(self, press: Call) -> Ask | None:
-        return None if press.number is None else self.services.requests.request(press.number)
+        return self.services.requests.request(press.number)
 
     def _withdrawn(self, press: Call) -> Said:
         ask = self._request(press)

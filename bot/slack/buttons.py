@@ -84,12 +84,13 @@ class Buttons:
         basis = _basis(press, origin, change, current)
         basis = replace(basis, shown=_shown(origin, change, current))
         request = basis.request(f"{origin.value}.{change.id}", press, decision, wanted)
-        saved = changes.submit(request, recorded, current.report, even_if_unchanged=True)
+        request = replace(request, even_if_unchanged=True)
+        saved = changes.submit(request, recorded, current.report)
         return saved if isinstance(saved, Accepted) else None
 
     def _change(self, press: Call) -> Change | None:
         """The change that the button is about, where the bot has its account's key."""
-        change = None if press.number is None else self.services.store.change(press.number)
+        change = self.services.store.change(press.number)
         return change if change and change.account in self.services.accounts else None
 
     def _propose(self, press: Call, origin: Origin, change: Change) -> None:

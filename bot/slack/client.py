@@ -24,7 +24,9 @@ from slack_sdk.http_retry.builtin_handlers import (
 )
 from slack_sdk.http_retry.builtin_interval_calculators import FixedValueRetryIntervalCalculator
 from slack_sdk.http_retry.response import HttpResponse
+from urllib3 import PoolManager
 
+Handlers = list[RetryHandler] | None
 CONNECT_SECONDS = 3.0
 LONGEST_WAIT_SECONDS = 5.0
 """A longer ``Retry-After`` is not waited for: what it holds up is tried again later."""
@@ -49,23 +51,14 @@ class PooledWebClient(WebClient):
         token: the bot token, or an app-level token.
         base_url: ends with a slash.
         timeout: seconds to wait for an answer.
-        retry_handlers: by default only a cut line is tried again; see ``patient``.
+        handlers: by default only a cut line is tried again; see ``patient``.
     """
 
     def __init__(
-        self,
-        pool: urllib3.PoolManager,
-        token: str,
-        base_url: str,
-        timeout: int,
-        retry_handlers: list[RetryHandler] | None = None,
+        self, pool: PoolManager, token: str, base_url: str, timeout: int, handlers: Handlers = None
     ) -> None:
-        super().__init__(
-            token=token,
-            base_url=base_url,
-            timeout=timeout,
-            retry_handlers=[_cut_line()] if retry_handlers is None else retry_handlers,
-        )
+        retries = [_cut_line()] if handlers is None else handlers
+        super().__init__(token, base_url, timeout, retry_handlers=retries)
         self._pool = pool
 
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:

@@ -260,7 +260,7 @@ class Deliverer:
         if change.parent_ts is not None and change.thread is None:
             parent = receipt.parent(receipt.story(change, self._outbox.follow_up))
             messages.append((change.channel, change.parent_ts, parent))
-        ask = self._outbox.request(change.request_id) if change.request_id else None
+        ask = self._outbox.request(change.request_id)
         if ask is not None and ask.message_ts is not None:
             messages.append((ask.channel, ask.message_ts, receipt.request(ask)))
         if change.reply_ts and change.reply_channel:
@@ -269,9 +269,9 @@ class Deliverer:
         return messages
 
     def _result(self, change: Change, post_error: str | None = None) -> Message:
-        origin = self._outbox.change(change.origin_change) if change.origin_change else None
+        origin = self._outbox.change(change.origin_change)
         story = receipt.story(change, self._outbox.follow_up)
-        ask = self._outbox.request(change.request_id) if change.request_id else None
+        ask = self._outbox.request(change.request_id)
         return receipt.result(story, origin, post_error, ask)
 
     def _postpone(self, change_id: int, later: Later) -> None:

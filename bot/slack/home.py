@@ -73,16 +73,13 @@ class Home:
             for call in calls:
                 decision = self.services.authorizer.deciding(call.user, call.team)()
                 if decision.allowed:
-                    self._remember(call)
+                    if len(self._opened) < REMEMBERED_AT_MOST:
+                        self._opened[call.user] = call
                     content = content or worded(call, self._content)
                     self._publish(call, content)
                 else:
                     self._opened.pop(call.user, None)
                     self._publish(call, self._for_others(decision))
-
-    def _remember(self, call: Call) -> None:
-        if len(self._opened) < REMEMBERED_AT_MOST:
-            self._opened[call.user] = call
 
     def _publish(self, call: Call, content: Sequence[Block] | str) -> None:
         blocks = [section(content)] if isinstance(content, str) else content[:BLOCKS_AT_MOST]

@@ -12,7 +12,7 @@ from slack_bolt import Ack
 from slack_sdk.models.views import View
 
 from bot.access import Reason
-from bot.asking import Ask, Ending
+from bot.asking import Ending
 from bot.changes import Accepted, Conflict, Unchanged
 from bot.errors import StoreUnavailable
 from bot.slack import form, words
@@ -120,7 +120,8 @@ class Saving:
         if recorded.same_request is None and (gone := self._button_gone(basis)) is not None:
             return gone
         request = basis.request(submission.request_key, call, decision, submission.wanted)
-        saved = changes.submit(request, recorded, report, even_if_unchanged=not at_a_save)
+        request = replace(request, even_if_unchanged=not at_a_save)
+        saved = changes.submit(request, recorded, report)
         if not isinstance(saved, Accepted):
             return self._not_accepted(submission, saved)
         if not saved.again:
@@ -132,24 +133,18 @@ class Saving:
         basis = submission.basis
         if isinstance(saved, Conflict):
             return form.build_again(submission, saved, self.services.mailboxes)
-        ask = self._ask(basis)
+        ask = self.services.requests.request(basis.request_id)
         if ask is not None and ask.is_met_by(saved.current):
             return self.asking.settle(ask, Ending.ALREADY_SO, submission.user)
         # What was chosen is what is known: all of it is shown as true from here on.
         shown = submission.wanted
         return form.unchanged(replace(basis.anew(saved.current, basis.account), shown=shown))
 
-    def _ask(self, basis: Basis) -> Ask | None:
-        """The request that the form proposes to grant."""
-        return (
-            None if basis.request_id is None else self.services.requests.request(basis.request_id)
-        )
-
     def _button_gone(self, basis: Basis) -> str | None:
         """Why the button that proposed this form can't be used any more: it makes one change, and another
         proposal may have been saved before.
         """
-        ask = self._ask(basis)
+        ask = self.services.requests.request(basis.request_id)
         # One that somebody else has granted comes back as any other conflict.
         if ask is not None and ask.ending not in (None, Ending.GRANTED):
             return words.request_state(ask)

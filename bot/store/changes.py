@@ -43,21 +43,14 @@ class ChangeStore(Leasing):
         """The latest few changes with a higher number that count, and the one with this number
         where it ended otherwise than applied; oldest first.
         """
-        newer = sa.and_(changes.c.number > number, _COUNTS)
+        its, newest_first = changes.c, changes.c.number.desc()
+        newer = (its.number > number) & _COUNTS
         # A change that has not ended has no outcome, and is left out.
-        not_applied = sa.and_(
-            changes.c.number == number, changes.c.outcome != Outcome.APPLIED.value
-        )
+        not_applied = (its.number == number) & (its.outcome != Outcome.APPLIED.value)
+        # The lower bound keeps the database from looking through all of history.
+        these = (its.account == account) & (its.number >= number) & (newer | not_applied)
         with self._database.reading() as connection:
-            latest = find(
-                connection,
-                # The lower bound keeps the database from looking through all of history.
-                sa.and_(changes.c.account == account, changes.c.number >= number),
-                sa.or_(newer, not_applied),
-                order_by=changes.c.number.desc(),
-                limit=SINCE_AT_MOST,
-            )
-        return latest[::-1]
+            return find(connection, these, order_by=newest_first, limit=SINCE_AT_MOST)[::-1]
 
     def last_changes(self, account: str, at_most: int) -> Sequence[Change]:
         """The latest changes, however they ended; newest first."""
@@ -73,12 +66,7 @@ class ChangeStore(Leasing):
             return list(connection.scalars(query))
 
     def accept(
-        self,
-        account: str,
-        request: Request,
-        before: Flags,
-        expected: RecordedState,
-        mailbox: str = "",
+        self, account: str, request: Request, before: Flags, expected: RecordedState
     ) -> Accepted | None:
         """Record the request under the next number, unless the account is no longer as expected.
 
@@ -102,7 +90,6 @@ class ChangeStore(Leasing):
             values = {name: value for name, value in vars(request).items() if name in changes.c}
             values |= {
                 "account": account,
-                "mailbox": mailbox,
                 "number": number,
                 "asked_at": now,
                 "origin": request.origin.value,

@@ -25,8 +25,10 @@ class Leasing:
         self._database = database
         self._lease = lease
 
-    def change(self, change_id: int) -> Change | None:
-        """One change."""
+    def change(self, change_id: int | None) -> Change | None:
+        """One change; none of no id."""
+        if change_id is None:
+            return None
         with self._database.reading() as connection:
             return find_first(connection, changes.c.id == change_id)
 
@@ -35,8 +37,10 @@ class Leasing:
         with self._database.reading() as connection:
             return find_first(connection, changes.c.origin_change == change_id)
 
-    def request(self, request_id: int) -> Ask | None:
-        """A request of somebody who may not."""
+    def request(self, request_id: int | None) -> Ask | None:
+        """A request of somebody who may not; none of no id."""
+        if request_id is None:
+            return None
         with self._database.reading() as connection:
             return next(iter(find_requests(connection, requests.c.id == request_id)), None)
 
