@@ -45,8 +45,7 @@ class _Outbox:
     before: Callable[[str], object] = lambda _: None
     a_day_is_over: bool = False
 
-    def request(self, request_id: int) -> Ask | None:
-        assert request_id
+    def request(self, _request_id: int | None) -> Ask | None:
         return None
 
     def claim_delivery(self, change_id: int) -> Change | None:
@@ -79,8 +78,8 @@ class _Outbox:
         self.pauses.append(at_least)
         return None if self.a_day_is_over else max(5.0, at_least)
 
-    def change(self, change_id: int) -> Change | None:
-        return self.changes.get(change_id)
+    def change(self, change_id: int | None) -> Change | None:
+        return self.changes.get(change_id or 0)
 
     def follow_up(self, change_id: int) -> Change | None:
         made = [c for c in self.changes.values() if c.origin_change == change_id]

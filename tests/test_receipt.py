@@ -139,34 +139,35 @@ refused | ❌ Kayran refused: `no`. Nothing changed.
 failed | ❌ Not sent: Kayran can't be reached. Nothing changed.
 unsure | ⚠️ Not certain whether it took effect. The thread says what is known.
 superseded | ⏭️ Superseded by change 8 before it was sent.
-applied, undo open | ✅ Applied. @8 is undoing it (8). | Undo by @8 is on its way (8).
-applied, undo refused | ✅ Applied. | Undo by @8 had no effect (8).
-applied, undo unsure | ✅ Applied. Not certain whether @8 undid it (8). | Undo by @8 isn't certain (8).
-applied, undo applied | ↩️ Undone by @8 (8). | =
-applied, undo unsure, try applied | ↩️ Undone by @9 (9). | =
-applied, undo applied, undo applied | ✅ Applied. | Undo by @8 (8) was undone by @9 (9).
-applied, undo applied, undo applied, undo open | ✅ Applied. @10 is undoing it (10). | Undo by @8 (8) was undone by @9 (9).
-refused, try open | ⏳ On its way to Kayran. Tried again by @8 (8). | Another try by @8 is on its way (8).
-failed, try refused | ❌ Kayran refused: `no`. Nothing changed. Tried again by @8 (8). | Another try by @8 had no effect (8).
-unsure, try refused | ⚠️ Not certain whether it took effect. The thread says what is known. | Another try by @8 had no effect (8).
-unsure, try failed, try applied | ✅ Applied on another try, by @9 (9). | =
-refused, try applied, undo open | ✅ Applied on another try, by @8 (8). @9 is undoing it (9). | ✅ Applied on another try, by @8 (8).
-refused, try applied, undo applied | ↩️ Undone by @9 (9). | Another try by @8 (8) was undone by @9 (9).
+applied, undo open | ✅ Applied. @8 is undoing it (8).
+applied, undo refused | ✅ Applied.
+applied, undo unsure | ✅ Applied. Not certain whether @8 undid it (8).
+applied, undo applied | ↩️ Undone by @8 (8).
+applied, undo unsure, try applied | ↩️ Undone by @9 (9).
+applied, undo applied, undo applied | ✅ Applied.
+applied, undo applied, undo applied, undo open | ✅ Applied. @10 is undoing it (10).
+refused, try open | ⏳ On its way to Kayran. Tried again by @8 (8).
+failed, try refused | ❌ Kayran refused: `no`. Nothing changed. Tried again by @8 (8).
+unsure, try refused | ⚠️ Not certain whether it took effect. The thread says what is known.
+unsure, try failed, try applied | ✅ Applied on another try, by @9 (9).
+refused, try applied, undo open | ✅ Applied on another try, by @8 (8). @9 is undoing it (9).
+refused, try applied, undo applied | ↩️ Undone by @9 (9).
 """
-"""A story, the status in the channel, and what stands in place of the first change's button."""
+"""A story, and the status in the channel."""
 
 
 @pytest.mark.parametrize("row", HOW_IT_STANDS.strip().splitlines())
 def test_how_a_change_stands_now(row: str) -> None:
-    """The channel's message says it, and so does what stands in place of a button that was used."""
+    """The channel's message says it; in place of a button that was used stands who pressed it."""
     written = re.sub(r"\((\d+)\)", r"(change \1)", re.sub(r"@(\d+)", r"<@U\1>", row))
-    told, status, *used = written.split(" | ")
+    told, status = written.split(" | ")
     changes = story(told)
 
     assert receipt.parent(changes).text == f"{words.asked(changes[0])}\n{status}"
-    if used:
-        result = receipt.result(changes)
-        assert lines(result)[-1] == (status if used == ["="] else used[0])
+    if len(changes) > 1:
+        result, button = receipt.result(changes), told.split(", ")[1].split()[0]
+        called = {"undo": "Undo", "try": "Try again"}[button]
+        assert lines(result)[-1] == f"{called}: pressed by <@U8> (change 8)."
         assert buttons(result) == []
         assert "press Try again" not in result.text
 

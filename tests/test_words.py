@@ -66,8 +66,7 @@ def of_change(one: Change) -> Iterator[str]:
     yield words.already_used(one)
     yield words.follows(one, one)
     yield from words.stays(one, one)
-    for stands, was_undone in ((True, False), (False, True), (False, False)):
-        yield words.used(one, one, stands=stands, was_undone=was_undone)
+    yield words.used(one)
     if one.outcome is Outcome.APPLIED:
         yield words.applied(one)
     else:

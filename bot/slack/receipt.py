@@ -140,9 +140,7 @@ def result(
     if post_error is not None:
         blocks.append(context(words.why_here(post_error, change.channel)))
     if follow_ups:
-        now = effect(follow_ups)
-        used = words.used(follow_ups[0], now.by, stands=now.stands, was_undone=now.undone)
-        blocks.append(context(used))
+        blocks.append(context(words.used(follow_ups[0])))
     # The value is the change's id and nothing else: what it means is looked up when it is pressed.
     own = [] if follow_ups else _own_button(change)
     blocks.append(buttons(str(change.id), *own, (words.CHANGE, CHANGE_ACTION_ID)))

@@ -48,7 +48,7 @@ def test_undo(sandbox: Sandbox, visit: Visit) -> None:
         expect(person.replies.nth(2)).to_contain_text("Stop is off, checked in Kayran.")
         expect(person.flag("Stop")).not_to_be_checked()
         expect(person.replies.nth(0)).to_contain_text("↩️ Undone by @Ben Okafor")
-    expect(result).to_contain_text("Undone by @Ben Okafor")
+    expect(result).to_contain_text("Undo: pressed by @Ben Okafor")
     expect(result.get_by_role("button", name="Undo")).to_have_count(0)
 
 

@@ -115,7 +115,7 @@ class TestUndo:
         stage.eventually(lambda: buttons(first) == [], "the button to go")
         stage.eventually(stage.all_is_told, "everything to be told")
 
-        assert first.text == f"{said}\n↩️ Undone by <@{OWNER}> (change 2)."
+        assert first.text == f"{said}\nUndo: pressed by <@{OWNER}> (change 2)."
         assert stage.parents()[0].text.endswith(f"↩️ Undone by <@{OWNER}> (change 2).")
 
     def test_a_second_press(self, stage: Stage) -> None:
@@ -257,7 +257,7 @@ class TestTryAgain:
         stage.eventually(stage.all_is_told, "everything to be told")
         stage.eventually(lambda: buttons(first) == [], "the button to go")
         in_effect = f"✅ Applied on another try, by <@{SECOND_ADMIN}> (change 2)."
-        assert first.text.endswith(in_effect)
+        assert first.text.endswith(f"Try again: pressed by <@{SECOND_ADMIN}> (change 2).")
         assert stage.parents()[0].text.endswith(in_effect)
         assert recorded(stage, 2).origin is Origin.TRY_AGAIN
 
@@ -347,7 +347,7 @@ class TestWhereTheChannelIsClosed:
         assert on(stage) == set()
         assert "Sent here because" in second.text
         stage.eventually(lambda: buttons(first) == [], "the button to go")
-        assert f"Undo by <@{ADMIN}>" in first.text
+        assert f"Undo: pressed by <@{ADMIN}>" in first.text
 
 
 class TestButtonsThatAreNotWhatTheySay:

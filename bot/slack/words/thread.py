@@ -241,26 +241,10 @@ def _what_to_do(change: Change) -> str:
     return steps.get(change.outcome or Outcome.APPLIED, "")
 
 
-def used(follow_up: Change, by: Change, *, stands: bool, was_undone: bool) -> str:
-    """In place of a button that somebody used.
-
-    Args:
-        follow_up: the change it made.
-        by: that change, or the later one that says how it stands.
-        stands: whether it is in effect.
-        was_undone: whether it was, and the later one took it back.
-    """
-    is_undo = follow_up.origin is Origin.UNDO
-    what = "Undo" if is_undo else "Another try"
-    if was_undone:
-        mine = f"{what} by {person(follow_up.user)} ({numbered(follow_up)})"
-        return f"{mine} was undone by {person(by.user)} ({numbered(by)})."
-    if stands:
-        return undone(by) if is_undo else applied_on_another_try(by)
-    state = {None: "is on its way", Outcome.UNSURE: "isn't certain"}.get(
-        by.outcome, "had no effect"
-    )
-    return f"{what} by {person(by.user)} {state} ({numbered(by)})."
+def used(follow_up: Change) -> str:
+    """In place of a button that somebody used; what came of it is told below."""
+    button = UNDO if follow_up.origin is Origin.UNDO else TRY_AGAIN
+    return f"{button}: pressed by {person(follow_up.user)} ({numbered(follow_up)})."
 
 
 def already_used(change: Change) -> str:
