@@ -22,7 +22,7 @@ PAUSES_SECONDS = (0.5, 1.0)
 """Between tries to write what was just done; in all less than what a lease leaves for it."""
 
 
-def insist(write: Callable[[], Written], pauses: Sequence[float]) -> Written:
+def insist(write: Callable[[], Written], pauses: Sequence[float] = PAUSES_SECONDS) -> Written:
     """Put on record what was just done outside, trying a few times: otherwise it is done again.
 
     Raises:

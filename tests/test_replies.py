@@ -9,7 +9,6 @@ import pytest
 import urllib3
 
 from bot.sandbox.cast import ADMIN, SCANS
-from bot.slack.payloads import Call
 from bot.slack.receipt import Message
 from bot.slack.replies import Replies
 from tests.standins import Fault, Slack
@@ -64,7 +63,7 @@ def test_an_answer_stands_where_the_person_is_looking(
     slack: Slack, replies: Replies, url: str
 ) -> None:
     """What was pressed in a thread is answered in that thread."""
-    replies.say(Call(ADMIN, None, SCANS, response_url=url, thread="1700000000.000100"), "Hello.")
+    replies.post(url, Message("Hello.", ()), thread="1700000000.000100")
 
     assert slack.calls[0].arguments["thread_ts"] == "1700000000.000100"
 

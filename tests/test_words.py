@@ -82,7 +82,7 @@ def of_change(one: Change) -> Iterator[str]:
     ):
         for newest in (None, one):
             report = KayranReport(Flags.unknown() if trouble else one.before, trouble=trouble)
-            yield from words.sources(CurrentState(RecordedState(newest), report))
+            yield words.sources(CurrentState(RecordedState(newest), report))
 
 
 def sentences() -> Iterator[str]:

@@ -15,7 +15,7 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -24,7 +24,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.changes import Change
 from bot.errors import StoreUnavailable
-from bot.recovery import PAUSES_SECONDS, insist
+from bot.recovery import insist
 from bot.slack import receipt
 from bot.slack.authorizer import TOKEN_NOT_ACCEPTED
 from bot.slack.client import FAILED, SLACKS_OWN_FAULTS, retry_after
@@ -83,24 +83,16 @@ class Deliverer:
         outbox: what is to be delivered, and what was.
         client: for posts, with its retries.
         replies: posts to a ``response_url``.
-        pauses: seconds between tries to put on record what Slack has answered.
 
     Attributes:
         on_delivered: called whenever all there is to deliver about a change is delivered.
         told: called then with the seconds since the change was accepted.
     """
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        client: WebClient,
-        replies: Replies,
-        pauses: Sequence[float] = PAUSES_SECONDS,
-    ) -> None:
+    def __init__(self, outbox: Outbox, client: WebClient, replies: Replies) -> None:
         self._outbox = outbox
         self._client = client
         self._replies = replies
-        self._pauses = pauses
         self.on_delivered: Callable[[], None] = lambda: None
         self.told: Callable[[float], None] = lambda _: None
         self._response_urls: OrderedDict[int, str] = OrderedDict()
@@ -210,13 +202,13 @@ class Deliverer:
         self, change: Change, parent_ts: str | None = None, post_error: str | None = None
     ) -> Change:
         posted = {"parent_ts": parent_ts, "post_error": post_error}
-        return insist(lambda: self._outbox.posted_parent(change.id, **posted), self._pauses)
+        return insist(lambda: self._outbox.posted_parent(change.id, **posted))
 
     def _posted_reply(
         self, change: Change, ts: str, channel: str, post_error: str | None = None
     ) -> None:
         outbox, where = self._outbox, {"ts": ts, "channel": channel}
-        insist(lambda: outbox.posted_reply(change.id, **where, post_error=post_error), self._pauses)
+        insist(lambda: outbox.posted_reply(change.id, **where, post_error=post_error))
 
     def _done(self, change: Change) -> None:
         self._outbox.delivered(change.id)

@@ -215,7 +215,7 @@ def build(
     if mailboxes and basis.request_id is None:
         blocks.append(_mailbox_select(basis, mailboxes))
     blocks.append(section(words.whose_mailbox(current.report.mailbox)))
-    blocks.append(context(" ".join(words.sources(current))))
+    blocks.append(context(words.sources(current)))
     if silent:
         blocks.append(buttons(basis.form, (words.ASK_AGAIN, ASK_AGAIN_ACTION_ID)))
     blocks += [_checkboxes(phase, basis, chosen) for phase in Phase if _known(phase, basis)]

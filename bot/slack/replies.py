@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from bot.slack.payloads import Call
 from bot.slack.receipt import Message
 
 log = logging.getLogger(__name__)
@@ -32,12 +31,6 @@ class Replies:
     def __init__(self, pool: urllib3.PoolManager, slack_api_url: str) -> None:
         self._pool = pool
         self._hosts = {*_SLACKS_HOSTS, _origin(slack_api_url)}
-
-    def say(self, call: Call, said: str | Message) -> None:
-        """Tell this person alone, in the thread they are in."""
-        message = Message(said, ()) if isinstance(said, str) else said
-        if not self.post(call.response_url, message, thread=call.thread):
-            log.warning("%(user)s could not be answered", call.ids())
 
     def post(
         self, url: str | None, message: Message, *, replace: bool = False, thread: str | None = None

@@ -135,7 +135,9 @@ class Services:
             if call.form is not None and not isinstance(said, Message):
                 self.fill(call, said, view_id=call.form)
             elif call.response_url is not None and not isinstance(said, View):
-                self.replies.say(call, said)
+                message = Message(said, ()) if isinstance(said, str) else said
+                if not self.replies.post(call.response_url, message, thread=call.thread):
+                    log.warning("%(user)s could not be answered", call.ids())
             elif isinstance(said, Message):
                 self.patient.chat_postMessage(channel=call.user, **said.as_arguments())
             else:

@@ -132,8 +132,8 @@ def status(current: CurrentState, mailbox: str) -> list[str]:
         for heading, value in (("On", True), ("Off", False), ("Not known", None))
         if (group := [p for p, v in current.flags if v is value]) or value is not None
     ]
-    lines = [f"*{mailbox}*: {whose}" if mailbox else whose, "\n".join(nine)]
-    lines.append(" ".join(sources(current)))
+    named = f"*{mailbox}*: {whose}" if mailbox else whose
+    lines = [named, "\n".join(nine), sources(current)]
     differing = current.reported.contradicting(current.recorded.knows())
     if now := {p: bool(current.reported[p]) for p in differing}:
         lines.append(f"Changed outside Slack since the last change made here: {turned(now)}.")
@@ -194,24 +194,24 @@ def whose_mailbox(mailbox: str | None) -> str:
     return f"E-mails go to *{masked(mailbox)}*."
 
 
-def sources(current: CurrentState) -> list[str]:
+def sources(current: CurrentState) -> str:
     """Where what is ticked comes from."""
     newest, trouble = current.recorded.newest, current.report.trouble
     if current.recorded.underway and newest is not None:
-        return [f"As {person(newest.user)} is setting them right now ({numbered(newest)})."]
+        return f"As {person(newest.user)} is setting them right now ({numbered(newest)})."
     reported = [p for p, value in current.reported if value is not None]
     here = [p for p, v in current.flags if v is not None and p not in reported]
     if not here or newest is None:
         if reported:
-            return ["Read from Kayran just now."]
-        return [f"{_silence(trouble)}, and nothing is known from here."]
+            return "Read from Kayran just now."
+        return f"{_silence(trouble)}, and nothing is known from here."
     who, when = person(newest.user), moment(newest.asked_at)
     if reported:
         them = "it" if len(here) == 1 else "them"
         but = f"except {plain_labels(here)}: as {who} last set {them} here, {when}"
-        return [f"Read from Kayran just now, {but}."]
-    this = f"This is what {who} last set here, {when}; it may have changed since."
-    return [f"{_silence(trouble)}.", this]
+        return f"Read from Kayran just now, {but}."
+    what = f"This is what {who} last set here, {when}"
+    return f"{_silence(trouble)}. {what}; it may have changed since."
 
 
 def _silence(trouble: KayranError | None) -> str:
