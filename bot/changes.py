@@ -66,9 +66,9 @@ class Origin(Enum):
     TRY_AGAIN = "try_again"
 
 
-@dataclass(frozen=True)
-class Request:
-    """A change somebody asks for.
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a request and the change that comes of it have in common.
 
     Attributes:
         request_key: what makes it this request and no other: the same form sent twice with the same
@@ -76,14 +76,11 @@ class Request:
         team: the id of the Slack workspace it was asked for in.
         user: the id of the Slack user who asked.
         role: the workspace role that let them.
-        wanted: all nine, as they are to be; none is not known.
+        wanted: all nine, as they are to be; none is not known, but where it is older than one of them.
         channel: the id of the channel it was asked for in.
         thread: the ``ts`` of the thread's parent, where it was asked for in a thread.
-        shown: what the form showed as true when it was made.
-        based_on: the number of the newest change the form knew of; 0 where there was none.
         origin_change: the id of the change this one undoes or tries again.
         request_id: the id of the request that this grants, of somebody who may not.
-        even_if_unchanged: whether all nine are to be sent also where nothing would change.
         mailbox: the name of the Kayran key's mailbox, where the bot has more than one.
     """
 
@@ -94,18 +91,30 @@ class Request:
     wanted: Flags
     channel: str
     thread: str | None
-    shown: Flags
-    based_on: int
     origin: Origin = Origin.FORM
     origin_change: int | None = None
     request_id: int | None = None
-    even_if_unchanged: bool = False
     mailbox: str = ""
 
 
-@dataclass(frozen=True)
-class Change:
-    """A change on record. Times are seconds since 1970, UTC. What is not listed is as in ``Request``.
+@dataclass(frozen=True, kw_only=True)
+class Request(Asked):
+    """A change somebody asks for.
+
+    Attributes:
+        shown: what the form showed as true when it was made.
+        based_on: the number of the newest change the form knew of; 0 where there was none.
+        even_if_unchanged: whether all nine are to be sent also where nothing would change.
+    """
+
+    shown: Flags
+    based_on: int
+    even_if_unchanged: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change(Asked):
+    """A change on record. Times are seconds since 1970, UTC.
 
     Attributes:
         number: its place among the accepted changes of its Kayran account, from 1, without gaps.
@@ -125,17 +134,8 @@ class Change:
     id: int
     account: str
     number: int
-    request_key: str
     asked_at: float
-    team: str
-    user: str
-    role: str
-    channel: str
-    thread: str | None
-    origin: Origin
-    origin_change: int | None
     before: Flags
-    wanted: Flags
     outcome: Outcome | None = None
     closed_at: float | None = None
     found: Flags = field(default_factory=Flags.unknown)
@@ -146,8 +146,6 @@ class Change:
     post_error: str | None = None
     reply_ts: str | None = None
     reply_channel: str | None = None
-    mailbox: str = ""
-    request_id: int | None = None
 
     @property
     def came_to_nothing(self) -> bool:

@@ -112,7 +112,8 @@ class Basis:
         role = decision.role.value if decision.role else ""
         names = {each.name for each in fields(Request)}
         shared = {name: value for name, value in vars(self).items() if name in names}
-        return Request(request_key, call.team or "", call.user, role, wanted, **shared)
+        who: dict[str, Any] = {"team": call.team or "", "user": call.user, "role": role}
+        return Request(request_key=request_key, wanted=wanted, **who, **shared)
 
 
 @dataclass(frozen=True)
