@@ -87,6 +87,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         played.slack.events_url = f"{web.url}/slack/events"
         served = Served(played.slack, played.kayran, played.bot, web.url, played.environ)
         served.log = folder / "log"
+        served.eventually(lambda: played.kayran.calls, "whose mailbox it is")
         yield served
         web.kill()
 
