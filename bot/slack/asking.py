@@ -112,7 +112,7 @@ class Asking:
         """
         deliverer, ts, shown = self.services.deliverer, ask.message_ts, receipt.request(ask)
         if ts is None:
-            ts = str(deliverer.post(ask.channel, shown, ask.thread)["ts"])
+            ts, _ = deliverer.post(ask.channel, shown, ask.thread)
         else:
             deliverer.update(ask.channel, ts, shown)
         if ask.ending in (Ending.DECLINED, Ending.ALREADY_SO):

@@ -17,7 +17,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -150,10 +149,10 @@ class Deliverer:
             return self._posted_parent(change, parent_ts=change.thread)
         try:
             message = receipt.parent(receipt.story(change, self._outbox.follow_up))
-            answer = self.post(change.channel, message)
+            ts, _ = self.post(change.channel, message)
         except ChannelClosed as closed:
             return self._posted_parent(change, post_error=str(closed))
-        return self._posted_parent(change, parent_ts=str(answer["ts"]))
+        return self._posted_parent(change, parent_ts=ts)
 
     def _post_reply(self, change: Change) -> Message:
         """Post the result in the thread, or elsewhere; what was posted."""
@@ -161,29 +160,27 @@ class Deliverer:
         if post_error is None:
             try:
                 message = self._result(change)
-                answer = self.post(change.channel, message, thread_ts=change.parent_ts)
+                posted = self.post(change.channel, message, thread_ts=change.parent_ts)
             except ChannelClosed as closed:
                 post_error = str(closed)
                 # On record first: that renews the lease, for the ways round are as long again.
                 self._posted_parent(change, parent_ts=change.parent_ts, post_error=post_error)
             else:
-                ts, channel = str(answer["ts"]), str(answer["channel"])
-                self._posted_reply(change, ts, channel)
+                self._posted_reply(change, *posted)
                 return message
         return self._post_elsewhere(change, post_error)
 
     def _post_elsewhere(self, change: Change, post_error: str) -> Message:
         message = self._result(change, post_error)
         if self._replies.post(self._response_urls.get(change.id), message):
-            ts, channel = "", change.channel
+            posted = ("", change.channel)
         else:
             try:
                 # A user's id as the channel opens the bot's own conversation with them.
-                answer = self.post(change.user, message)
+                posted = self.post(change.user, message)
             except ChannelClosed as closed:
                 raise Later(str(closed)) from closed
-            ts, channel = str(answer["ts"]), str(answer["channel"])
-        self._posted_reply(change, ts, channel, post_error)
+        self._posted_reply(change, *posted, post_error)
         return message
 
     def _deliver_without_token(self, change_id: int, code: str) -> bool:
@@ -274,12 +271,12 @@ class Deliverer:
         else:
             log.warning("change %(id)s: not delivered (%(why)s), next try in %(seconds).0f s", said)
 
-    def post(self, channel: str, message: Message, thread_ts: str | None = None) -> Any:
-        """``chat.postMessage``; raises ``ChannelClosed`` or ``Later``."""
+    def post(self, channel: str, message: Message, thread_ts: str | None = None) -> tuple[str, str]:
+        """``chat.postMessage``; its ``ts`` and channel. Raises ``ChannelClosed`` or ``Later``."""
+        what = {**message.as_arguments(), "channel": channel, "thread_ts": thread_ts}
         try:
-            return self._client.chat_postMessage(
-                channel=channel, thread_ts=thread_ts, **message.as_arguments()
-            )
+            answer = self._client.chat_postMessage(**what)
+            return str(answer["ts"]), str(answer["channel"])
         except FAILED as error:
             raise _translated(error) from error
 

@@ -151,8 +151,7 @@ def request(ask: Ask) -> Message:
     """Who asks for what, and how that stands; buttons while it is open."""
     blocks: list[Block] = [section(words.request(ask)), context(words.request_state(ask))]
     if ask.ending is None:
-        review = (words.REVIEW, REVIEW_ACTION_ID)
-        decline = (words.DECLINE, DECLINE_ACTION_ID)
+        review, decline = (words.REVIEW, REVIEW_ACTION_ID), (words.DECLINE, DECLINE_ACTION_ID)
         blocks.append(buttons(str(ask.id), review, decline, (words.WITHDRAW, WITHDRAW_ACTION_ID)))
     return message(blocks)
 
