@@ -7,7 +7,7 @@ grants it saves a change of their own.
 from dataclasses import dataclass
 from enum import Enum
 
-from bot.changes import Change, CurrentState
+from bot.change import Change, CurrentState
 from bot.notifications import Flags
 
 GOOD_FOR_SECONDS = 7 * 24 * 3600.0

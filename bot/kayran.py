@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import requests
 from urllib3.exceptions import DecodeError, HTTPError, InvalidHeader
 
-from bot.changes import KayranReport
+from bot.change import KayranReport
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
 from bot.notifications import NOTIFICATIONS, Flags
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.access import Reason
 from bot.asking import Ending
-from bot.changes import Outcome
+from bot.change import Outcome
 
 BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 60, 600, 3600)
 """Seconds. Slack waits 3 for an ack; Kayran has 1.5 before a form opens, and 20 for a change."""

@@ -6,20 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.changes import (
-    Accepted,
-    Change,
-    Changes,
-    Claim,
-    Conflict,
-    Denial,
-    KayranReport,
-    Outcome,
-    RecordedState,
-    Request,
-    Result,
-    Unchanged,
-)
+from bot.change import Change, Denial, KayranReport, Outcome, RecordedState, Request
+from bot.changes import Accepted, Changes, Claim, Conflict, Result, Unchanged
 from bot.errors import NoClearAnswer, Obstacle, StoreUnavailable
 from bot.notifications import Flags
 from tests.samples import ACCOUNT, ALL_OFF, change, request

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bot.changes import Change, Origin, Request
+from bot.change import Change, Origin, Request
 from bot.notifications import PARAMETERS, Flags
 
 ACCOUNT = "made-up-account"

@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.changes import Change, Claim, Outcome, RecordedState, Result
+from bot.change import Change, Outcome, RecordedState
+from bot.changes import Claim, Result
 from bot.notifications import Flags
 from bot.store import ChangeStore, Database, Leases, Outbox
 from tests.samples import request

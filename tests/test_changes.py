@@ -7,15 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.changes import (
-    ENDED,
-    LATE_SECONDS,
-    SENT_AT_MOST,
-    Accepted,
-    Conflict,
-    Outcome,
-    Unchanged,
-)
+from bot.change import ENDED, Outcome
+from bot.changes import LATE_SECONDS, SENT_AT_MOST, Accepted, Conflict, Unchanged
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
 from bot.notifications import PARAMETERS, Flags
 from tests.changes_rig import REPORTED, Scene

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from bot.changes import Denial, Origin, Outcome, Result
+from bot.change import Denial, Origin, Outcome
+from bot.changes import Result
 from bot.errors import StoreUnavailable, StoreUnusable
 from bot.store import Leases
 from bot.store.database import HEARTBEAT_SECONDS

@@ -11,7 +11,7 @@ import urllib3
 from slack_sdk import WebClient
 
 from bot.asking import Ask
-from bot.changes import Change, Origin, Outcome
+from bot.change import Change, Origin, Outcome
 from bot.errors import StoreUnavailable
 from bot.sandbox.cast import ADMIN, ARCHIVED, SCANS
 from bot.sandbox.workspace import Message

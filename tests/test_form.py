@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bot.changes import Change, Conflict, CurrentState, KayranReport, Origin, Outcome, RecordedState
+from bot.change import Change, CurrentState, KayranReport, Origin, Outcome, RecordedState
+from bot.changes import Conflict
 from bot.errors import KayranError, NoClearAnswer, NotSent, Obstacle, Refused
 from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags
 from bot.sandbox import blocks

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.changes import Denial, Outcome, Result
+from bot.change import Denial, Outcome
+from bot.changes import Result
 from bot.history import print_history
 from bot.notifications import Flags
 from tests.samples import ALL_OFF

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from bot.changes import Outcome
+from bot.change import Outcome
 from bot.errors import StoreUnavailable, StoreUnusable
 from bot.notifications import Flags
 from bot.store.migrations import NEWEST

@@ -51,9 +51,8 @@ FLOORS = (
     # Imports point down only: a room may use the rooms on the floors below its own. On one floor,
     # only the rooms of one line may use each other.
     [["errors", "notifications", "access"]],
-    [["recovery"]],
-    [["changes"]],
-    [["asking"]],
+    [["recovery"], ["change"]],
+    [["changes"], ["asking"]],
     [["store"], ["kayran"], ["settings"], ["logs"], ["metrics"]],
     [["slack"], ["history"]],
     [["web"], ["socket_mode"]],

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.changes import Change, Origin, Outcome
+from bot.change import Change, Origin, Outcome
 from bot.errors import Obstacle
 from bot.notifications import PARAMETERS, Flags
 from bot.slack import receipt, words

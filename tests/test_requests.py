@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from bot.asking import OPEN_AT_MOST, TEXT_AT_MOST, Ask, Ending
-from bot.changes import Change, CurrentState, KayranReport, Outcome, RecordedState, Result
+from bot.change import Change, CurrentState, KayranReport, Outcome, RecordedState
+from bot.changes import Result
 from bot.errors import NoClearAnswer, Obstacle
 from bot.history import print_history
 from bot.notifications import Flags

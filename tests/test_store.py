@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.changes import Accepted, Change, Denial, Origin, Outcome, Result
+from bot.change import Change, Denial, Origin, Outcome
+from bot.changes import Accepted, Result
 from bot.errors import StoreUnavailable
 from bot.notifications import PARAMETERS, Flags
 from bot.store.outbox import GIVEN_UP_SECONDS, PAUSES_SECONDS

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.access import Reason, Role
-from bot.changes import Change, CurrentState, KayranReport, Origin, Outcome, RecordedState
+from bot.change import Change, CurrentState, KayranReport, Origin, Outcome, RecordedState
 from bot.errors import NoClearAnswer, NotSent, Obstacle, Refused
 from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags
 from bot.slack import authorizer, words

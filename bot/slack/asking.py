@@ -9,7 +9,7 @@ from slack_bolt import Ack
 
 from bot.access import Reason
 from bot.asking import Ask, Ending
-from bot.changes import Origin
+from bot.change import Origin
 from bot.errors import StoreUnavailable
 from bot.slack import form, payloads, receipt, request_form, words
 from bot.slack.delivery import ChannelClosed, Later

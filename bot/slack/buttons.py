@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from slack_sdk.models.views import View
 
 from bot.access import Decision
-from bot.changes import Accepted, Change, CurrentState, Origin
+from bot.change import Change, CurrentState, Origin
+from bot.changes import Accepted
 from bot.notifications import Flags
 from bot.slack import form, receipt, words
 from bot.slack.form import Basis, Said

@@ -13,7 +13,8 @@ from functools import partial
 
 from slack_sdk.models.blocks.blocks import Block
 
-from bot.changes import Change, Changes, Denial
+from bot.change import Change, Denial
+from bot.changes import Changes
 from bot.notifications import BY_NAME, COMMAND_WORDS, PARAMETERS
 from bot.slack import receipt, words
 from bot.slack.mrkdwn import buttons, section

@@ -21,7 +21,7 @@ from http import HTTPStatus
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.changes import Change
+from bot.change import Change
 from bot.errors import StoreUnavailable
 from bot.recovery import insist
 from bot.slack import receipt

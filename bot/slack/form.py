@@ -28,7 +28,8 @@ from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
 from bot.access import Decision
-from bot.changes import Change, Conflict, CurrentState, Origin, Outcome, Request
+from bot.change import Change, CurrentState, Origin, Outcome, Request
+from bot.changes import Conflict
 from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags, Notification, Phase
 from bot.slack import words
 from bot.slack.mrkdwn import buttons, context, section

@@ -12,7 +12,7 @@ from typing import Any
 from slack_sdk.models.blocks.blocks import Block
 
 from bot.asking import Ask
-from bot.changes import Change, Origin, Outcome
+from bot.change import Change, Origin, Outcome
 from bot.slack import words
 from bot.slack.mrkdwn import buttons, context, section
 

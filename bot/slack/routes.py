@@ -5,7 +5,7 @@ from functools import partial
 
 from slack_bolt import Ack, App
 
-from bot.changes import Origin
+from bot.change import Origin
 from bot.slack import form, payloads, receipt, request_form, words
 from bot.slack.asking import Asking
 from bot.slack.buttons import Buttons

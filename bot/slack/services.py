@@ -19,7 +19,8 @@ from slack_sdk.models.views import View
 
 from bot.access import Decision, Reason
 from bot.asking import Ask, Ending
-from bot.changes import Change, Changes, Denial
+from bot.change import Change, Denial
+from bot.changes import Changes
 from bot.errors import StoreUnavailable
 from bot.metrics import Metrics
 from bot.notifications import Flags

@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.asking import Ending
-from bot.changes import Accepted, Change, Claim, Denial, Outcome, RecordedState, Request, Result
+from bot.change import Change, Denial, Outcome, RecordedState, Request
+from bot.changes import Accepted, Claim, Result
 from bot.notifications import Flags
 from bot.store import requests
 from bot.store.rows import Leasing, find, find_first, to_change, to_denial, update_change

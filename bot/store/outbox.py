@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.changes import Change
+from bot.change import Change
 from bot.store.rows import Leasing, find_first, update_change
 from bot.store.tables import changes
 

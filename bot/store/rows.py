@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.asking import Ask, Ending
-from bot.changes import Change, Denial, Origin, Outcome
+from bot.change import Change, Denial, Origin, Outcome
 from bot.notifications import Flags
 from bot.store.database import Database
 from bot.store.tables import changes, denials, requests

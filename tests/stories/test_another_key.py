@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bot.changes import RecordedState, Request
+from bot.change import RecordedState, Request
 from bot.notifications import Flags
 from bot.sandbox.cast import ADMIN, SCANS, TEAM
 from bot.slack.receipt import TRY_AGAIN_ACTION_ID

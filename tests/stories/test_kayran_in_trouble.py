@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from bot import logs
-from bot.changes import READ_BACK_SECONDS, Change, Outcome
+from bot.change import Change, Outcome
+from bot.changes import READ_BACK_SECONDS
 from bot.kayran import Limits
 from bot.sandbox.cast import ADMIN, BOARD, MEMBER, SCANS
 from bot.sandbox.kayran import UPDATE, React

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.asking import GOOD_FOR_SECONDS, Ask, Ending
-from bot.changes import Change, Origin
+from bot.change import Change, Origin
 from bot.notifications import Flags
 from bot.sandbox.cast import (
     ADMIN,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.changes import Change
+from bot.change import Change
 from bot.notifications import Flags
 from bot.sandbox.cast import (
     ADMIN,

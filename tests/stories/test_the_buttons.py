@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.changes import Change, Origin, Outcome
+from bot.change import Change, Origin, Outcome
 from bot.sandbox import payloads
 from bot.sandbox.cast import (
     ADMIN,

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 from bot.access import Role
-from bot.changes import Change
+from bot.change import Change
 from bot.errors import Obstacle
 from bot.notifications import NOTIFICATIONS, Phase
 

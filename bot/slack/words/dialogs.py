@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from bot.access import Decision, Reason, Role
 from bot.asking import Ask
-from bot.changes import Change, CurrentState, Denial, Origin, Outcome
+from bot.change import Change, CurrentState, Denial, Origin, Outcome
 from bot.errors import KayranError, NoClearAnswer, NotSent, Refused
 from bot.notifications import NOTIFICATIONS, Flags, Notification
 from bot.slack.words.common import *

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bot.asking import Ask, Ending
-from bot.changes import Change, Origin, Outcome
+from bot.change import Change, Origin, Outcome
 from bot.errors import Obstacle
 from bot.notifications import NOTIFICATIONS, Flags
 from bot.slack.authorizer import TOKEN_NOT_ACCEPTED
