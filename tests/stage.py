@@ -22,10 +22,10 @@ from bot.app import Bot, Timing, assemble
 from bot.notifications import NOTIFICATIONS, PARAMETERS
 from bot.sandbox.blocks import elements, options_of
 from bot.sandbox.cast import ADMIN, SCANS
+from bot.sandbox.messages import Message
 from bot.sandbox.modals import Modal
 from bot.sandbox.slack import Delivery
 from bot.sandbox.wire import Wire
-from bot.sandbox.workspace import Message
 from bot.settings import Settings
 from bot.slack import words
 from bot.store import ChangeStore, Database

@@ -24,10 +24,11 @@ from bot.sandbox.kayran import (
     object_in,
 )
 from bot.sandbox.loopback import Reply, Request
+from bot.sandbox.messages import Ephemeral, Message
 from bot.sandbox.modals import Modal
 from bot.sandbox.slack import Delivery, SlackStandIn, said_by
 from bot.sandbox.wire import Wire
-from bot.sandbox.workspace import SCOPES, Ephemeral, Message
+from bot.sandbox.workspace import SCOPES
 from tests import block_kit
 
 ANY = "*"

@@ -14,7 +14,7 @@ from bot.asking import Ask
 from bot.change import Change, Origin, Outcome
 from bot.errors import StoreUnavailable
 from bot.sandbox.cast import ADMIN, ARCHIVED, SCANS
-from bot.sandbox.workspace import Message
+from bot.sandbox.messages import Message
 from bot.slack import receipt
 from bot.slack.client import PooledWebClient
 from bot.slack.delivery import RESPONSE_URLS_AT_MOST, TOKEN_TROUBLE, Deliverer

@@ -29,11 +29,11 @@ from bot.sandbox.blocks import HOLDS, elements, values_of
 from bot.sandbox.cast import APP_NAME, BOT_USER, ON_THE_PAGE, TEAM, Channel
 from bot.sandbox.kayran import KayranStandIn
 from bot.sandbox.manifest import Manifest, Shortcut
+from bot.sandbox.messages import Ephemeral, Message, Refusal
 from bot.sandbox.modals import Modal
 from bot.sandbox.mrkdwn import mrkdwn
 from bot.sandbox.process import BotProcess
 from bot.sandbox.slack import COMMAND, SlackStandIn
-from bot.sandbox.workspace import Ephemeral, Message, Refusal
 
 PAGE = Path(__file__).parent / "page"
 

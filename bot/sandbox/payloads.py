@@ -9,8 +9,9 @@ import copy
 from typing import Any
 
 from bot.sandbox.cast import APP, BOT, TEAM, TEAM_DOMAIN, Channel
+from bot.sandbox.messages import Ephemeral, Message
 from bot.sandbox.modals import Modal
-from bot.sandbox.workspace import Ephemeral, Message, Workspace
+from bot.sandbox.workspace import Workspace
 
 VERIFICATION_TOKEN = "made-up-verification-token"  # noqa: S105 (deprecated by Slack, and no secret here)
 

@@ -20,9 +20,10 @@ from slack_sdk.signature import SignatureVerifier
 from bot.sandbox import blocks, payloads
 from bot.sandbox.cast import APP, BOT, BOT_NAME, BOT_USER, TEAM, TEAM_DOMAIN, TEAM_NAME
 from bot.sandbox.loopback import LoopbackServer, Reply, Request
+from bot.sandbox.messages import Ephemeral, Message, Refusal
 from bot.sandbox.modals import Modal
 from bot.sandbox.wire import Wire
-from bot.sandbox.workspace import Ephemeral, Message, Refusal, Workspace
+from bot.sandbox.workspace import Workspace
 
 ACK_LIMIT = 3.0
 """Seconds Slack waits for an app's answer (https://docs.slack.dev/interactivity)."""

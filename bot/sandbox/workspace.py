@@ -5,16 +5,16 @@ has open, triggers and response URLs. What Slack would refuse is a ``Refusal`` w
 code. Facts are from https://docs.slack.dev unless a comment names another source.
 """
 
-import copy
 import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from bot.sandbox import blocks
-from bot.sandbox.cast import APP, BOT, BOT_USER, SLACKBOT, TEAM, Channel, channels, people
+from bot.sandbox.cast import BOT_USER, SLACKBOT, TEAM, Channel
+from bot.sandbox.directory import Directory
+from bot.sandbox.messages import Ephemeral, Handle, Message, Refusal, invalid_arguments
 from bot.sandbox.modals import BANNER, REQUIRED, Modal
 
 SCOPES = frozenset({"commands", "chat:write", "chat:write.public", "users:read"})
@@ -32,96 +32,7 @@ SHORT_TEXT_LIMIT = 4_000
 _TS = re.compile(r"\d+\.\d{6}")
 
 
-class Refusal(Exception):
-    """Slack would answer ``ok: false``.
-
-    Attributes:
-        error: Slack's error code.
-        extra: more fields of the answer.
-    """
-
-    def __init__(self, error: str, **extra: Any) -> None:
-        super().__init__(error)
-        self.error = error
-        self.extra = extra
-
-
-@dataclass(eq=False)
-class Message:
-    """A message in a channel.
-
-    Attributes:
-        ts: its id in the channel, and when it was posted.
-        user: its author; the bot's user for the bot's.
-        thread_ts: the ``ts`` of the message whose thread it is in.
-        edits: the texts it had before, oldest first.
-        edited: it carries the label "(edited)": an update without blocks gives it one.
-        visible: ``False`` for a reply to a thread that isn't there, which Slack takes and nobody sees
-            (slackapi/python-slack-sdk#840).
-        trouble: Slack shows a warning beside the button that was pressed last: the app was late.
-    """
-
-    channel: str
-    ts: str
-    user: str
-    text: str
-    blocks: list[dict[str, Any]] = field(default_factory=list)
-    thread_ts: str | None = None
-    edits: list[str] = field(default_factory=list)
-    edited: bool = False
-    visible: bool = True
-    trouble: bool = False
-
-    @property
-    def is_bot(self) -> bool:
-        """Whether the bot posted it."""
-        return self.user == BOT_USER
-
-    def as_object(self) -> dict[str, Any]:
-        """Slack's message object."""
-        whole: dict[str, Any] = {
-            "type": "message",
-            "user": self.user,
-            "ts": self.ts,
-            "text": self.text,
-            "team": TEAM,
-        }
-        if self.is_bot:
-            whole |= {"bot_id": BOT, "app_id": APP, "blocks": copy.deepcopy(self.blocks)}
-        return whole if self.thread_ts is None else whole | {"thread_ts": self.thread_ts}
-
-
-@dataclass(eq=False)
-class Ephemeral:
-    """A message only one person sees, until they reload.
-
-    Attributes:
-        id: its ``ts`` as well; it is not in the channel's history.
-        user: who sees it.
-        author: the bot's user, or Slackbot.
-    """
-
-    id: str
-    channel: str
-    user: str
-    text: str
-    blocks: list[dict[str, Any]] = field(default_factory=list)
-    author: str = BOT_USER
-    thread_ts: str | None = None
-
-
-@dataclass
-class _Handle:
-    """What an app was given for a while: a trigger, or the secret part of a ``response_url``."""
-
-    user: str
-    issued: float
-    uses: int = 0
-    channel: str = ""
-    original: Message | Ephemeral | None = None
-
-
-class Workspace:
+class Workspace(Directory):
     """A workspace with the app installed in it. Safe to use from any thread.
 
     Args:
@@ -129,8 +40,6 @@ class Workspace:
         changed: called after every change.
 
     Attributes:
-        people: Slack's user objects by id; tests may change them.
-        channels: by id.
         homes: the app's Home by user, where it was published.
         scopes: what the app was granted.
         validate: judges a ``view`` or the ``blocks`` of a message, and gives what Slack would say
@@ -138,8 +47,7 @@ class Workspace:
     """
 
     def __init__(self, clock: Callable[[], float], changed: Callable[[], None]) -> None:
-        self.people: dict[str, dict[str, Any]] = people()
-        self.channels: dict[str, Channel] = channels()
+        super().__init__()
         self.homes: dict[str, Modal] = {}
         self.scopes = SCOPES
         self.validate: Callable[[str, Any], list[str]] = lambda _kind, _value: []
@@ -149,57 +57,9 @@ class Workspace:
         self._messages: list[Message] = []
         self._ephemerals: list[Ephemeral] = []
         self._modals: dict[str, Modal] = {}
-        self._triggers: dict[str, _Handle] = {}
-        self._response_urls: dict[str, _Handle] = {}
+        self._triggers: dict[str, Handle] = {}
+        self._response_urls: dict[str, Handle] = {}
         self._last_ts = 0
-
-    # People and channels
-
-    def person(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """``users.info``.
-
-        Raises:
-            Refusal: ``user_not_found``.
-        """
-        user = arguments.get("user")
-        if user not in self.people:
-            raise Refusal("user_not_found")
-        return {"user": copy.deepcopy(self.people[user])}
-
-    def name_of(self, user: str) -> str:
-        """The person's name as messages show it."""
-        return str(self.people.get(user, {}).get("real_name") or user)
-
-    def channel(self, channel: Any) -> Channel:
-        """The channel, whoever may see it.
-
-        Raises:
-            Refusal: ``channel_not_found``.
-        """
-        if channel not in self.channels:
-            raise Refusal("channel_not_found")
-        return self.channels[channel]
-
-    def channels_of(self, user: str) -> list[Channel]:
-        """The channels a person sees: their own, and for full members every public one."""
-        person = self.people[user]
-        roams = person["team_id"] == TEAM and not person.get("is_restricted", False)
-        return [
-            channel
-            for channel in list(self.channels.values())
-            if user in channel.members or (roams and channel.kind == "public")
-        ]
-
-    def app_dm(self, user: str) -> Channel:
-        """The app's direct messages with a person, opened when they aren't yet.
-
-        Raises:
-            Refusal: ``channel_not_found`` when there is no such person.
-        """
-        if user not in self.people:
-            raise Refusal("channel_not_found")
-        channel = f"D0KAYRAN{user[1:]}"
-        return self.channels.setdefault(channel, Channel(channel, "", "im", {user, BOT_USER}))
 
     # Messages
 
@@ -324,7 +184,7 @@ class Workspace:
     def new_trigger(self, user: str) -> str:
         """A ``trigger_id`` for this person, as it goes out with what they did."""
         trigger = f"{secrets.randbelow(10**12)}.{secrets.randbelow(10**12)}.{secrets.token_hex(16)}"
-        self._triggers[trigger] = _Handle(user, self._clock())
+        self._triggers[trigger] = Handle(user, self._clock())
         return trigger
 
     def modal(self, user: str) -> Modal | None:
@@ -454,7 +314,7 @@ class Workspace:
             original: the message whose button was pressed, if one was.
         """
         key = f"{TEAM}/{secrets.randbelow(10**13)}/{secrets.token_urlsafe(18)}"
-        self._response_urls[key] = _Handle(user, self._clock(), 0, channel, original)
+        self._response_urls[key] = Handle(user, self._clock(), 0, channel, original)
         return key
 
     def respond(self, key: str, content: Mapping[str, Any]) -> None:
@@ -556,9 +416,9 @@ class Workspace:
 
     def _checked(self, view: Any, replaced: Modal | None = None) -> dict[str, Any]:
         if not isinstance(view, dict) or not isinstance(view.get("blocks"), list):
-            raise _invalid_arguments(["[ERROR] must provide an object [json-pointer:/view]"])
+            raise invalid_arguments(["[ERROR] must provide an object [json-pointer:/view]"])
         if said := self.validate("view", view):
-            raise _invalid_arguments(said)
+            raise invalid_arguments(said)
         external_id = view.get("external_id")
         others = (modal for modal in self._modals.values() if modal is not replaced)
         if external_id and any(modal.view.get("external_id") == external_id for modal in others):
@@ -586,11 +446,7 @@ class Workspace:
             errors = answer.get("errors")
             inputs = {block["block_id"] for block in modal.blocks if block["type"] == "input"}
             if not errors or not inputs.issuperset(errors) or not all(errors.values()):
-                raise _invalid_arguments(["[ERROR] no input of this view [json-pointer:/errors]"])
+                raise invalid_arguments(["[ERROR] no input of this view [json-pointer:/errors]"])
             modal.errors = dict(errors)
         else:
-            raise _invalid_arguments(["[ERROR] unknown [json-pointer:/response_action]"])
-
-
-def _invalid_arguments(messages: list[str]) -> Refusal:
-    return Refusal("invalid_arguments", response_metadata={"messages": messages})
+            raise invalid_arguments(["[ERROR] unknown [json-pointer:/response_action]"])

@@ -30,8 +30,8 @@ from bot.kayran import Limits
 from bot.notifications import PARAMETERS, Flags
 from bot.sandbox.cast import ADMIN, SECOND_ADMIN
 from bot.sandbox.kayran import UPDATE
+from bot.sandbox.messages import Message
 from bot.sandbox.modals import Modal
-from bot.sandbox.workspace import Message
 from bot.slack.form import CALLBACK_ID, SEND_ANYWAY_ACTION_ID, UNCHANGED_CALLBACK_ID
 from bot.slack.receipt import TRY_AGAIN_ACTION_ID, UNDO_ACTION_ID
 from bot.store import Database

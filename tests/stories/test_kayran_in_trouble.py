@@ -17,7 +17,7 @@ from bot.changes import READ_BACK_SECONDS
 from bot.kayran import Limits
 from bot.sandbox.cast import ADMIN, BOARD, MEMBER, SCANS
 from bot.sandbox.kayran import UPDATE, React
-from bot.sandbox.workspace import Message
+from bot.sandbox.messages import Message
 from bot.slack.receipt import UNDO_ACTION_ID
 from tests.odd_answers import NASTY_REASON, ODD, busy, hang_applied, refuse
 from tests.proxy import Trouble

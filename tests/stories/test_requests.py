@@ -26,9 +26,9 @@ from bot.sandbox.cast import (
     STRANGER,
 )
 from bot.sandbox.kayran import UPDATE
+from bot.sandbox.messages import Message
 from bot.sandbox.modals import Modal
 from bot.sandbox.slack import Delivery
-from bot.sandbox.workspace import Message
 from bot.slack import form, request_form, words
 from bot.slack.receipt import (
     DECLINE_ACTION_ID,

@@ -20,7 +20,7 @@ from bot.sandbox.cast import (
     STRANGER,
 )
 from bot.sandbox.kayran import UPDATE
-from bot.sandbox.workspace import Message
+from bot.sandbox.messages import Message
 from bot.slack.opening import OPEN_FORM_ACTION_ID
 from bot.slack.receipt import CHANGE_ACTION_ID, TRY_AGAIN_ACTION_ID, UNDO_ACTION_ID
 from bot.slack.routes import SHORTCUTS

@@ -22,7 +22,7 @@ from bot.sandbox.cast import (
     STRANGER,
 )
 from bot.sandbox.kayran import PROFILE, UPDATE
-from bot.sandbox.workspace import Ephemeral, Message
+from bot.sandbox.messages import Ephemeral, Message
 from bot.slack import words
 from bot.slack.receipt import CHANGE_ACTION_ID, TRY_AGAIN_ACTION_ID, UNDO_ACTION_ID
 from tests.odd_answers import slow

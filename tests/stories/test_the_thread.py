@@ -14,7 +14,7 @@ from bot.sandbox.cast import (
     SCANS,
 )
 from bot.sandbox.kayran import UPDATE
-from bot.sandbox.workspace import Ephemeral, Message
+from bot.sandbox.messages import Ephemeral, Message
 from tests.odd_answers import keep_none
 from tests.stage import Stage
 from tests.standins import Fault

@@ -21,7 +21,7 @@ from bot.sandbox.cast import (
     TEAM_DOMAIN,
 )
 from bot.sandbox.kayran import UPDATE
-from bot.sandbox.workspace import Ephemeral
+from bot.sandbox.messages import Ephemeral
 from bot.slack.opening import OPEN_FORM_ACTION_ID
 from bot.slack.receipt import UNDO_ACTION_ID
 from tests.stage import Stage
