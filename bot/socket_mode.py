@@ -1,6 +1,6 @@
 """Socket Mode: Slack's payloads over WebSockets that the bot opens, so that it needs no address of its own.
 
-Two of Bolt's ``SocketModeHandler`` run side by side, because slack_sdk's client takes up to ten seconds
+Two of slack_sdk's clients run side by side, because one takes up to ten seconds
 to replace a connection that broke. Slack sends each payload over any one that lives
 (https://docs.slack.dev/apis/events-api/using-socket-mode), so the other one serves meanwhile.
 """
@@ -15,14 +15,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from slack_bolt import App
-from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_bolt.adapter.socket_mode.internals import send_response
 from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.builtin import SocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.errors import SettingsError
 from bot.settings import Settings
+from bot.slack import payloads
 from bot.slack.authorizer import TOKEN_NOT_ACCEPTED
 from bot.slack.client import FAILED, error_code, retry_after
+from bot.slack.routes import dispatch
 
 log = logging.getLogger(__name__)
 # The SDK says up to four times over what is said here; what broke a connection, and what went wrong
@@ -60,9 +63,10 @@ class SocketMode:
         self._clients = []
         for _ in range(2):
             # A submit waits up to 2 s for Slack and Kayran, and an ack must find a thread free.
-            client = SocketModeHandler(
-                bolt, self._token, _sdk_log, ping_interval=ping, concurrency=32
-            ).client
+            client = SocketModeClient(
+                self._token, _sdk_log, bolt.client, ping_interval=ping, concurrency=32
+            )
+            client.socket_mode_request_listeners.append(functools.partial(_answer, bolt))
             # The SDK's own asks again at once when Slack ends a connection as soon as it is made.
             client.issue_new_wss_url = self._new_address  # type: ignore[method-assign]
             # By itself, the client takes one from the environment, and does not heed NO_PROXY.
@@ -133,6 +137,11 @@ class SocketMode:
             'connections:write on your app\'s page, "Basic Information", "App-Level Tokens".'
         )
         raise SettingsError((sentence,))
+
+
+def _answer(bolt: App, client: SocketModeClient, request: SocketModeRequest) -> None:
+    response = dispatch(bolt, lambda: payloads.check(request.payload))
+    send_response(client, request, response, time.time())
 
 
 def _look(client: SocketModeClient, text: str) -> None:

@@ -21,13 +21,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import waitress
-from slack_bolt import App, BoltRequest
+from slack_bolt import App
 from slack_sdk.signature import SignatureVerifier
 from waitress import wasyncore
 
 from bot.errors import SettingsError
 from bot.metrics import Metrics
 from bot.slack import payloads
+from bot.slack.routes import dispatch
 
 if TYPE_CHECKING:
     # Known to type checkers alone.
@@ -104,17 +105,7 @@ class Web:
         raw = environ["wsgi.input"].read(int(length))
         if not self._is_slacks(environ, raw):
             return _plain(HTTPStatus.UNAUTHORIZED, "invalid request")
-        try:
-            payload = payloads.body(raw)
-            if payloads.is_ssl_check(payload):
-                return _plain(HTTPStatus.OK)
-            # The payload is read and verified: Bolt takes it the way Socket Mode hands one over.
-            request = BoltRequest(body=payload, mode="socket_mode")
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-            # Bolt looks for ids all over, and takes whatever lies on the way for an object.
-            log.info("a signed request that is not Slack's: %s", error)
-            return _plain(HTTPStatus.BAD_REQUEST, "not a payload of Slack's")
-        response = self._bolt.dispatch(request)
+        response = dispatch(self._bolt, lambda: payloads.body(raw))
         content_type = response.headers.get("content-type", [TEXT])[0]
         return HTTPStatus(response.status), content_type, (response.body or "").encode()
 

@@ -18,6 +18,8 @@ import hypothesis
 import psycopg
 import pytest
 
+from tests import block_kit
+
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile(
     "kayran-notify", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -34,7 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("kayran-notify")
     group.addoption("--people", type=int, default=10, help="how many save at once (50)")
     group.addoption("--seconds", type=float, default=4, help="for how long they do (60)")
+    group.addoption("--requests", type=int, default=450, help="how many odd requests (100000)")
     group.addoption("--orders", type=int, default=6, help="how many orders are made up (300)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what passes Block Kit's rules."""
+    block_kit.folder = config.cache.mkdir("blocks") if config.cache else None
 
 
 def go_without(reason: str) -> NoReturn:

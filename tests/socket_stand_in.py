@@ -56,6 +56,8 @@ class SocketStandIn:
             0,
             process_request=self._admit,
             compression=None,
+            # It is the bot that pings; hypothesis would take the server's own for chance in a strategy.
+            ping_interval=None,
             # A client that has said goodbye is not waited for.
             close_timeout=0.1,
             logger=_silent,

@@ -1,9 +1,11 @@
 """Every registration, on one screen."""
 
+import logging
 import re
+from collections.abc import Callable
 from functools import partial
 
-from slack_bolt import Ack, App
+from slack_bolt import Ack, App, BoltRequest, BoltResponse
 
 from bot.change import Origin
 from bot.slack import form, payloads, receipt, request_form, words
@@ -13,7 +15,9 @@ from bot.slack.commands import OLDER_ACTION_ID, Commands
 from bot.slack.home import CHANGE_ACTION_ID, Home
 from bot.slack.opening import OPEN_FORM_ACTION_ID, Opening
 from bot.slack.saving import Saving
-from bot.slack.services import Services
+from bot.slack.services import Body, Services
+
+log = logging.getLogger(__name__)
 
 SHORTCUTS = ("kayran_notify_message", "kayran_notify_global")
 ANYTHING = re.compile(".*", re.DOTALL)
@@ -63,6 +67,26 @@ def register(app: App, services: Services) -> Asking:
     app.shortcut(ANYTHING)(later(lambda _: words.OLDER_RELEASE))
     app.event(ANYTHING)(_nothing_to_do)
     return requests
+
+
+def dispatch(app: App, read: Callable[[], Body]) -> BoltResponse:
+    """What comes of a payload, whichever way it came; 400 where Slack would not have sent it.
+
+    Args:
+        app: has what belongs to it.
+        read: gives the payload, checked.
+    """
+    try:
+        payload = read()
+        if payloads.is_ssl_check(payload):
+            return BoltResponse(status=200)
+        # The payload is read and verified: Bolt takes it the way Socket Mode hands one over.
+        request = BoltRequest(body=payload, mode="socket_mode")
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        # Bolt looks for ids all over, and takes whatever lies on the way for an object.
+        log.info("a signed request that is not Slack's: %s", error)
+        return BoltResponse(status=400, body="not a payload of Slack's")
+    return app.dispatch(request)
 
 
 def _older_form(ack: Ack) -> None:

@@ -1,29 +1,33 @@
-"""Servers as they are deployed, each a process of its own, and a client that times signed requests."""
+"""Servers as they are deployed, each a process of its own, and a client that times signed requests.
+
+A row of the table compares two numbers of one run.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import os
-import secrets
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from slack_sdk.signature import SignatureVerifier
 
 from bot.sandbox.cast import ADMIN, APP, SCANS, TEAM
+from tests.stage import Stage
+from tests.stories.child import health, outside
 
 ROOT = Path(__file__).parents[2]
 SECRET = "made-up-signing-secret"
-BOT_TOKEN = "xoxb-made-up-bot-token"
-KAYRAN_KEY = "made-up-kayran-key"
 _verifier = SignatureVerifier(SECRET)
 
 OURS = ("-m", "bot", "serve", "--http")
@@ -32,100 +36,88 @@ FLOOR = ("-m", "tests.benchmarks.floor")
 """What each is started with; waitress serves all three."""
 
 
-def environment(slack_url: str, kayran_url: str, folder: str) -> dict[str, str]:
-    """What the bot needs, and what the others ignore."""
-    kept = {k: v for k, v in os.environ.items() if "PROXY" not in k.upper()}
-    return {
-        **kept,
-        "SLACK_BOT_TOKEN": BOT_TOKEN,
-        "SLACK_SIGNING_SECRET": SECRET,
-        "SLACK_API_URL": slack_url,
-        "KAYRAN_API_URL": kayran_url,
-        "KAYRAN_API_KEY": KAYRAN_KEY,
-        "DATABASE_URL": f"sqlite:///{folder}/{secrets.token_hex(4)}.db",
-        "LOG_LEVEL": "WARNING",
-    }
-
-
 @dataclass(frozen=True)
-class StandIns:
-    """Slack and Kayran in a process of their own."""
+class Row:
+    """A line of the table.
 
-    slack_url: str
-    kayran_url: str
-    _process: subprocess.Popen[str]
+    Attributes:
+        what: what was measured.
+        ours: the bot's number.
+        other: what it is compared with.
+        against: what that is.
+        goal: what their ratio, or their difference, is to be.
+        unit: of both.
+    """
 
-    def trigger(self) -> str:
-        """A ``trigger_id`` as it goes out with a command: good for one form, within 3 s."""
-        requests, answers = self._process.stdin, self._process.stdout
-        assert requests is not None
-        assert answers is not None
-        print(file=requests, flush=True)
-        return answers.readline().strip()
+    what: str
+    ours: float
+    other: float
+    against: str
+    goal: str
+    unit: str = "ms"
 
-
-@contextlib.contextmanager
-def standins(*arguments: str) -> Iterator[StandIns]:
-    """Start them, and end them."""
-    command = [sys.executable, "-m", "tests.benchmarks.standins", *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
-        assert process.stdout is not None
-        slack_url, kayran_url = process.stdout.readline().split()
-        yield StandIns(slack_url, kayran_url, process)
-
-
-def free_port() -> int:
-    """A port that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    def __str__(self) -> str:
+        """In Markdown."""
+        ours, other = (f"{n:.{0 if n >= 10 else 2}f} {self.unit}" for n in (self.ours, self.other))
+        ratio = f"**{self.ours / self.other:.2f}**"
+        return f"| {self.what} | {ours} | {ratio} | {self.against}: {other} | {self.goal} |"
 
 
-def start(
-    arguments: Sequence[str], environ: Mapping[str, str]
-) -> tuple[subprocess.Popen[str], int]:
-    """A Python process that serves, and the port it is given."""
-    port = free_port()
-    command = [sys.executable, *arguments]
-    own = {**environ, "PORT": str(port)}
-    process = subprocess.Popen(command, cwd=ROOT, env=own, stderr=subprocess.DEVNULL, text=True)
-    return process, port
+class Served(NamedTuple):
+    """A process that serves."""
+
+    port: int
+    pid: int
 
 
 @contextlib.contextmanager
-def serving(arguments: Sequence[str], environ: Mapping[str, str], ready: str) -> Iterator[int]:
-    """A process that serves for as long as it is wanted; its port.
+def stage() -> Iterator[Stage]:
+    """The stand-ins in this process, and an environment; nothing is started yet."""
+    kept = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
+    with tempfile.TemporaryDirectory() as folder:
+        own = {
+            "SLACK_BOT_TOKEN": "xoxb-made-up-bot-token",
+            "SLACK_SIGNING_SECRET": SECRET,
+            "KAYRAN_API_KEY": "made-up-kayran-key",
+            "DATABASE_URL": f"sqlite:///{folder}/records.db",
+            "LOG_LEVEL": "WARNING",
+        }
+        with outside(kept | own) as played:
+            yield played
+
+
+@contextlib.contextmanager
+def serving(played: Stage, arguments: Sequence[str] = OURS) -> Iterator[Served]:
+    """A process that serves for as long as it is wanted; Slack's requests go to it.
 
     Args:
+        played: what is around it.
         arguments: what comes after ``python``.
-        environ: its environment.
-        ready: a path that answers below 500 once it serves.
     """
-    process, port = start(arguments, environ)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**played.environ, "PORT": str(port)},
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    played.slack.events_url = f"{url}/slack/events"
     try:
-        wait_until_ready(port, ready)
-        yield port
+        # What knows no such path serves as well, and says so.
+        while (health(url) or 503) >= 500:
+            time.sleep(0.002)
+        yield Served(port, process.pid)
     finally:
         process.terminate()
         process.wait(30)
 
 
-def wait_until_ready(port: int, path: str, seconds: float = 20.0) -> float:
-    """Until the path answers below 500; how long that took, in seconds."""
-    began = time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        with contextlib.suppress(OSError):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-            try:
-                connection.request("GET", path)
-                if connection.getresponse().status < 500:
-                    return time.perf_counter() - began
-            finally:
-                connection.close()
-        time.sleep(0.002)
-    raise TimeoutError(f"nothing answers on {path}")
+def mebibytes(pid: int) -> float:
+    """The share of memory (PSS) of a process."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(rollup.split("Pss:")[1].split()[0]) / 1024
 
 
 def signed(body: bytes) -> dict[str, str]:
@@ -185,29 +177,31 @@ class Client:
         return seconds
 
 
-def median_ms(seconds: Sequence[float]) -> float:
-    """The median, in milliseconds."""
-    return statistics.median(seconds) * 1000
+def seconds(run: Callable[[], object]) -> float:
+    """How long it takes."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
 
 
-def p99_ms(seconds: Sequence[float]) -> float:
-    """The 99th percentile, in milliseconds."""
-    return statistics.quantiles(seconds, n=100)[-1] * 1000
+def median_ms(taken: Sequence[float]) -> float:
+    """The median of seconds, in milliseconds."""
+    return statistics.median(taken) * 1000
 
 
 def alternate(
-    rounds: int, each: int, runs: Mapping[str, tuple[Callable[[], None], Callable[[], float]]]
-) -> dict[str, list[float]]:
+    rounds: int, each: int, runs: Sequence[tuple[Callable[[], object], Callable[[], float]]]
+) -> list[list[float]]:
     """Each in turn, so that what else the machine does falls on all of them alike.
 
     Args:
         rounds: how often each has its turn.
         each: how many runs a turn has.
-        runs: for each name what to do before a turn, and what takes how many seconds.
+        runs: for each what to do before a turn, and what takes how many seconds.
     """
-    taken: dict[str, list[float]] = {name: [] for name in runs}
+    taken: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds):
-        for name, (before, run) in runs.items():
+        for (before, run), own in zip(runs, taken, strict=True):
             before()
-            taken[name] += [run() for _ in range(each)]
+            own += [run() for _ in range(each)]
     return taken

@@ -33,8 +33,8 @@ from tests.stage import Quiet, Stage
 from tests.standins import Kayran, Slack
 
 ROOT = Path(__file__).parents[2]
-WEB = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())["web"]
-"""How a host serves the bot over HTTP."""
+PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+"""How a host runs the bot: ``web`` and ``worker``."""
 START_SECONDS = 20.0
 
 _forks = multiprocessing.get_context("forkserver")
@@ -98,18 +98,20 @@ def _serve(environ: Mapping[str, str], timing: Timing, log: str, ready: Connecti
 
 
 class Real:
-    """What the Procfile's first line starts, in a process group of its own.
+    """What a line of the Procfile starts, in a process group of its own.
+
+    A ``worker`` is healthy, and starts, where ``METRICS`` is on.
 
     Raises:
         AssertionError: when it is not healthy in time; with its log.
     """
 
-    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(self, environ: Mapping[str, str], log: Path, line: str = "web") -> None:
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         with log.open("a") as file:
             self.process = subprocess.Popen(
-                ("sh", "-c", f"exec {WEB}"),
+                ("sh", "-c", f"exec {PROCFILE[line]}"),
                 env={
                     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                     "PYTHONPATH": str(ROOT),

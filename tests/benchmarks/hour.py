@@ -1,0 +1,64 @@
+"""An hour's traffic in minutes: what the bot takes up at its end, against what it took up early on."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bot.sandbox.cast import ADMIN, LOBBY, MEMBER, SCANS
+from bot.slack import receipt
+from tests.benchmarks import rig
+from tests.stage import Stage
+from tests.stories.child import health
+
+SECONDS = 180
+ROUNDS = 200
+"""A change, its undo, four commands, a Home and ten health checks each."""
+
+
+def rows(share: float) -> Iterator[rig.Row]:
+    """Memory, threads and sockets."""
+    rounds, found = math.ceil(ROUNDS * share), []
+    with rig.stage() as played, rig.serving(played) as server:
+        played.have_all_reported()
+        began = time.monotonic()
+        for number in range(rounds):
+            _traffic(played)
+            found.append(_takes_up(server.pid))
+            time.sleep(max(0, began + (number + 1) * SECONDS * share / rounds - time.monotonic()))
+    sixth = math.ceil(rounds / 6)
+    early, late = (zip(*part, strict=True) for part in (found[sixth : 2 * sixth], found[-sixth:]))
+    names = (("memory", "MiB", "≤ 1.03"), ("threads", "", "≤ 1"), ("sockets", "", "≤ 1"))
+    for (what, unit, goal), before, after in zip(names, early, late, strict=True):
+        taken = statistics.median(after), statistics.median(before)
+        yield rig.Row(f"{what}, at the end of an hour's traffic", *taken, "early on", goal, unit)
+
+
+def _traffic(played: Stage) -> None:
+    slack = played.slack
+    result = played.change(mailStop=True)
+    told = len(played.results())
+    played.press(result, receipt.UNDO_ACTION_ID)
+    played.wait_for(lambda: len(played.results()) > told, "the undo's result")
+    for user, channel, text in (
+        (ADMIN, SCANS, "status"),
+        (ADMIN, LOBBY, "history"),
+        (MEMBER, SCANS, ""),
+        (MEMBER, LOBBY, "help"),
+    ):
+        slack.command(user, channel, text)
+    slack.open_home(ADMIN)
+    for _ in range(10):
+        health(slack.events_url)
+    played.eventually(played.all_is_told, "everything to be told")
+
+
+def _takes_up(pid: int) -> tuple[float, int, int]:
+    """MiB, threads and sockets."""
+    process = Path(f"/proc/{pid}")
+    files = [str(file.readlink()) for file in (process / "fd").iterdir()]
+    threads = len(list((process / "task").iterdir()))
+    return rig.mebibytes(pid), threads, sum(file.startswith("socket") for file in files)
