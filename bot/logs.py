@@ -8,8 +8,8 @@ what. Beside the known values, whatever looks like one of Slack's tokens, a ``re
 Socket Mode ticket or an address with a user and a password in it is masked too. What is not
 printable is dropped first, so that it can't hide a secret or forge a line.
 
-Warning: ``LOG_LEVEL`` is about the bot's own lines. Libraries are heard from WARNING on, or from
-their floor below, since under that they write whole request bodies.
+Warning: ``LOG_LEVEL`` is about the bot's own lines. Libraries are heard from WARNING on, two of them from
+ERROR on, since under that they write whole request bodies.
 """
 
 import json
@@ -49,13 +49,10 @@ LONGEST_TRACEBACK = 200
 LONGEST_FIELD = 10_000
 """Characters of a traceback that is one field, from the end."""
 
-_FLOORS = {
-    # Its INFO has the whole body of a request whose signature is wrong, its WARNING that of one
-    # nobody answered.
-    "slack_bolt": logging.ERROR,
-    # Warns at every request that waits for a thread.
-    "waitress.queue": logging.ERROR,
-}
+_QUIET = ("slack_bolt", "waitress.queue")
+"""Heard from ERROR on. Bolt's INFO has the whole body of a request whose signature is wrong, its WARNING that
+of one nobody answered; waitress warns at every request that waits for a thread.
+"""
 
 
 def set_up(level: str, secrets: Iterable[str], *, as_json: bool = False) -> None:
@@ -166,8 +163,8 @@ class _Objects(_Lines):
 
 def _loud_enough(record: logging.LogRecord) -> bool:
     """Whether a record may be written, whatever level its logger was given by whoever made it."""
-    floors = (level for name, level in _FLOORS.items() if record.name.startswith(name))
-    return record.name.startswith("bot.") or record.levelno >= next(floors, logging.WARNING)
+    floor = logging.ERROR if record.name.startswith(_QUIET) else logging.WARNING
+    return record.name.startswith("bot.") or record.levelno >= floor
 
 
 def _log_unexpected(_kind: object, error: BaseException | None, _traceback: object) -> None:

@@ -98,7 +98,7 @@ class Commands:
         """Open the form, or answer the person alone. A pressed button goes: where that came to nothing
         again, there are other words by now, below it.
         """
-        typed = self._read(call)
+        typed = read(call.text, {name: a for a, name in self.services.mailboxes.items()})
         if typed.word == "help":
             several = bool(self.services.mailboxes)
             return words.usage(self.services.authorizer.roles, several=several)
@@ -125,9 +125,6 @@ class Commands:
         if typed.word == "history":
             return self._history(typed.account)
         return self._status(self.services.accounts.get(typed.account, self.services.default))
-
-    def _read(self, call: Call) -> Typed:
-        return read(call.text, {name: a for a, name in self.services.mailboxes.items()})
 
     def _status(self, changes: Changes) -> Message:
         current = changes.current_state()
