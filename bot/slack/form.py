@@ -215,7 +215,9 @@ def build(
     silent = current.report.trouble is not None
     blocks: list[Block] = [section("\n".join(top))] if top else []
     if mailboxes and basis.request_id is None:
-        blocks.append(_mailbox_select(basis, mailboxes))
+        select = mailbox_select(basis.account, mailboxes)
+        block_id = _block_id(MAILBOX_ACTION_ID, basis.form)
+        blocks.append(kit.ActionsBlock(block_id=block_id, elements=[select]))
     blocks.append(section(words.whose_mailbox(current.report.mailbox)))
     blocks.append(context(words.sources(current)))
     if silent:
@@ -291,14 +293,12 @@ def _chosen_account(values: Mapping[str, Any], basis: Basis) -> str:
     return basis.account if select is None else str(select["selected_option"]["value"])
 
 
-def _mailbox_select(basis: Basis, mailboxes: Mapping[str, str]) -> kit.ActionsBlock:
-    options = {account: kit.Option(value=account, text=name) for account, name in mailboxes.items()}
-    select = kit.StaticSelectElement(
-        action_id=MAILBOX_ACTION_ID,
-        options=list(options.values()),
-        initial_option=options[basis.account],
-    )
-    return kit.ActionsBlock(block_id=_block_id(MAILBOX_ACTION_ID, basis.form), elements=[select])
+def mailbox_select(account: str, mailboxes: Mapping[str, str]) -> kit.StaticSelectElement:
+    """A choice between accounts, by their mailboxes' names."""
+    named = {key: kit.Option(value=key, text=name) for key, name in mailboxes.items()}
+    select = kit.StaticSelectElement(action_id=MAILBOX_ACTION_ID, initial_option=named[account])
+    select.options = list(named.values())
+    return select
 
 
 def _checkboxes(phase: Phase, basis: Basis, chosen: Flags) -> kit.InputBlock:

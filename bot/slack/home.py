@@ -13,7 +13,6 @@ from slack_sdk.models.blocks import ButtonElement, DividerBlock, SectionBlock
 from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
-from bot.access import Decision
 from bot.changes import Changes
 from bot.slack import payloads, receipt, words
 from bot.slack.client import FAILED, error_code
@@ -79,7 +78,8 @@ class Home:
                     self._publish(call, content)
                 else:
                     self._opened.pop(call.user, None)
-                    self._publish(call, self._for_others(decision))
+                    lines = words.home_for_others(decision, self.services.authorizer.roles)
+                    self._publish(call, [section(line) for line in lines])
 
     def _publish(self, call: Call, content: Sequence[Block] | str) -> None:
         blocks = [section(content)] if isinstance(content, str) else content[:BLOCKS_AT_MOST]
@@ -107,10 +107,6 @@ class Home:
         lines = [f"• {self.services.line(change)}" for change in latest]
         last = [words.LAST_CHANGES, *lines] if lines else [words.NOTHING_ON_RECORD]
         return [top, section(nine), context(" ".join(sources)), section("\n".join(last))]
-
-    def _for_others(self, decision: Decision) -> list[Block]:
-        roles = self.services.authorizer.roles
-        return [section(text) for text in words.home_for_others(decision, roles)]
 
 
 def _beside(text: str, value: str, label: str, action_id: str) -> SectionBlock:

@@ -77,7 +77,9 @@ class Opening:
             make: makes what the form becomes.
             with_button: whether to offer to open the form, where Slack would not.
         """
-        external_id = _external_id(call)
+        # Made from the trigger: a command that is delivered twice names one form.
+        name = hashlib.blake2b((call.trigger or "").encode(), digest_size=16)
+        external_id = name.hexdigest()
         opening = self.services.calls.submit(self._open, call, external_id)
         view = form.shown(worded(call, make))
         try:
@@ -112,11 +114,6 @@ class Opening:
             value = call.text[:2000] or None
             blocks.append(buttons(value, (words.OPEN_FORM, OPEN_FORM_ACTION_ID)))
         self.services.answer(call, message(blocks))
-
-
-def _external_id(call: Call) -> str:
-    """A loading form's name, made from its trigger: a command delivered twice names one form."""
-    return hashlib.blake2b((call.trigger or "").encode(), digest_size=16).hexdigest()
 
 
 def _may_have_been_done(error: Exception) -> bool:

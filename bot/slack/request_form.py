@@ -40,10 +40,7 @@ def build(ask: Ask, top: str, mailboxes: Mapping[str, str]) -> View:
         "notify": kit.UserSelectElement(initial_user=ask.notify),
     }
     if mailboxes:
-        named = {key: kit.Option(value=key, text=name) for key, name in mailboxes.items()}
-        select = kit.StaticSelectElement(initial_option=named[ask.account])
-        select.options = list(named.values())
-        inputs["mailbox"] = select
+        inputs["mailbox"] = form.mailbox_select(ask.account, mailboxes)
     if not ask.channel.startswith(("C", "G")):
         only = kit.ConversationFilter(include=["public", "private"], exclude_bot_users=True)
         inputs["channel"] = kit.ConversationSelectElement(filter=only)
