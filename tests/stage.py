@@ -8,7 +8,6 @@ what is on record.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,20 +17,19 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from bot.app import Bot, Timing, assemble
+from bot.app import Timing, assemble
+from bot.change import Change
 from bot.notifications import NOTIFICATIONS, PARAMETERS
-from bot.sandbox.blocks import elements, options_of
+from bot.sandbox.blocks import elements, options_of, values_of
 from bot.sandbox.cast import ADMIN, SCANS
 from bot.sandbox.messages import Message
 from bot.sandbox.modals import Modal
 from bot.sandbox.slack import Delivery
-from bot.sandbox.wire import Wire
 from bot.settings import Settings
 from bot.slack import words
-from bot.store import ChangeStore, Database
-from bot.store.tables import changes, denials
-from tests.proxy import Proxy
-from tests.standins import Kayran, Slack, holders, texts, ticked
+from bot.store.rows import find
+from bot.store.tables import accounts, changes, denials
+from tests.standins import Kayran, Slack, holder, texts, ticked
 
 Seen = TypeVar("Seen")
 
@@ -68,11 +66,9 @@ class Stage:
 
     slack: Slack
     kayran: Kayran
-    bot: Bot
-    url: str
     environ: Mapping[str, str]
-    proxy: Proxy | None = None
-    """Between the bot and Kayran, where a story asked for it."""
+    url: str = ""
+    """Where the bot is served."""
 
     # As a person does
 
@@ -81,7 +77,11 @@ class Stage:
         before = self.slack.modal(user)
         delivery = self.slack.command(user, channel)
         assert delivery.error is None, delivery
-        return self.wait_for(lambda: self.loaded(user, before), "the form to be filled")
+        return self.form(user, before)
+
+    def form(self, user: str = ADMIN, before: Modal | None = None) -> Modal:
+        """The person's form, once it has come in place of another one and is no longer loading."""
+        return self.eventually(lambda: self.loaded(user, before), "the form to be filled")
 
     def choose(self, user: str = ADMIN, *, leave: bool = False, **flags: bool) -> None:
         """Turn flags on or off by parameter name: tick what is a checkbox, choose what is to be chosen.
@@ -96,10 +96,11 @@ class Stage:
         for parameter, is_on in (unnamed | flags).items():
             if parameter in self.to_choose(user):
                 value = f"{parameter}={words.on_off(is_on)}"
-                [place] = holders(modal, value)
-                self.slack.choose(user, *place, [value])
+                self.slack.choose(user, *holder(modal, value), [value])
             else:
-                self.slack.tick(user, **{parameter: is_on})
+                place = holder(modal, parameter)
+                others = {*values_of(modal.state[place[0]][place[1]])} - {parameter}
+                self.slack.choose(user, *place, [*others, *[parameter][:is_on]])
 
     def save(self, user: str = ADMIN, *, leave: bool = False, **flags: bool) -> Delivery:
         """Turn flags on or off as ``choose`` does, and submit."""
@@ -113,13 +114,15 @@ class Stage:
         delivery = self.save(user, **flags)
         assert delivery.error is None, delivery
         assert self.slack.modal(user) is None, "the form is still open"
-        return self.wait_for(
-            lambda: next(iter(self.results(channel)[before:]), None), "the result in the thread"
-        )
+        return self.result(before + 1, channel)
 
     def press(self, message: Message, action_id: str, user: str = ADMIN) -> Delivery:
         """Press a button of a message."""
         return self.slack.press(user, message.channel, message.ts, action_id)
+
+    def deliver(self, payload: Mapping[str, Any]) -> Delivery:
+        """Have Slack send this, whatever a person did."""
+        return self.slack.send("interactive", payload, "as a test has it")
 
     def have_all_reported(self) -> None:
         """Have Kayran report all nine, so that none has to be chosen."""
@@ -193,16 +196,6 @@ class Stage:
         return [dict(call.parameters) for call in self.kayran.calls_of("UpdateMailNotify")]
 
     @contextlib.contextmanager
-    def store(self) -> Iterator[ChangeStore]:
-        """The store, read beside the bot."""
-        database = Database(self.environ["DATABASE_URL"])
-        database.prepare()
-        try:
-            yield ChangeStore(database, 30.0)
-        finally:
-            database.close()
-
-    @contextlib.contextmanager
     def database(self) -> Iterator[sa.Connection]:
         """The bot's database, read and changed beside it."""
         engine = sa.create_engine(self.environ["DATABASE_URL"])
@@ -212,92 +205,98 @@ class Stage:
         finally:
             engine.dispose()
 
-    @contextlib.contextmanager
-    def record_locked(self) -> Iterator[None]:
-        """Somebody else has the SQLite database, and keeps it: it can be read, and not written to."""
-        path = self.environ["DATABASE_URL"].removeprefix("sqlite:///")
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-            other.execute("BEGIN EXCLUSIVE")
-            yield
-            other.execute("ROLLBACK")
+    def recorded(self) -> list[Change]:
+        """The changes on record, by number."""
+        with self.database() as connection:
+            return find(connection, order_by=changes.c.number)
+
+    def let_time_pass(self, seconds: float) -> None:
+        """Move every lease and whatever is due, as so many seconds do in which nothing happens."""
+        until: Any
+        with self.database() as connection:
+            for until in (
+                accounts.c.lease_until,
+                changes.c.delivery_lease_until,
+                changes.c.deliver_at,
+            ):
+                connection.execute(sa.update(until.table).values({until: until - seconds}))
+
+    def rows(self, table: sa.Table = changes) -> list[dict[str, Any]]:
+        """What is on record, oldest first; of changes unless said otherwise."""
+        with self.database() as connection:
+            rows = connection.execute(table.select().order_by(table.c.id)).mappings()
+            return [dict(row) for row in rows]
 
     def denials(self) -> list[dict[str, Any]]:
         """Who was told no, as it is on record, oldest first."""
-        with self.database() as connection:
-            rows = connection.execute(denials.select().order_by(denials.c.id)).mappings()
-            return [dict(row) for row in rows]
+        return self.rows(denials)
 
     def all_is_told(self) -> bool:
         """Whether nothing on record is still to be sent or told."""
-        with self.database() as connection:
-            waiting = changes.select().where(changes.c.delivered_at.is_(None)).limit(1)
-            return connection.execute(waiting).first() is None
+        return all(row["delivered_at"] is not None for row in self.rows())
 
     def eventually(self, look: Callable[[], Seen | None], what: str, seconds: float = 10.0) -> Seen:
-        """Look again and again until there is something to see, also where nothing crosses the wire."""
+        """Look again whenever something has crossed the wire, and in between, until there is something
+        to see.
+        """
         deadline = time.monotonic() + seconds
-        while not (seen := look()):
+        while True:
+            revision = self.slack.wire.revision
+            if seen := look():
+                return seen
             assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-            time.sleep(0.01)
-        return seen
+            self.slack.wire.wait_for_change(revision, 0.01)
 
-    def wait_for(self, look: Callable[[], Seen | None], what: str, seconds: float = 10.0) -> Seen:
-        """Look again whenever something has crossed the wire, until there is something to see."""
-        seen: list[Seen] = []
+    def result(self, n: int = 1, channel: str = SCANS) -> Message:
+        """The n-th of the bot's replies, once it is there."""
+        return self.eventually(lambda: self.results(channel)[n - 1 : n], f"result {n}")[0]
 
-        def found() -> bool:
-            value = look()
-            if value:
-                seen.append(value)
-            return bool(value)
+    def told(self, user: str = ADMIN) -> str:
+        """The last thing only this person was told, once something was."""
+        return self.eventually(lambda: self.private_words(user), "a private word")[-1]
 
-        assert self.slack.wire.wait_for(found, seconds), f"waited {seconds} s for {what}"
-        return seen[0]
+    def have_all_told(self, seconds: float = 10.0) -> None:
+        """Wait until nothing on record is still to be sent or told."""
+        self.eventually(self.all_is_told, "everything to be told", seconds)
+
+
+FURTHER = "KAYRAN_API_KEY_"
 
 
 @contextlib.contextmanager
-def stage(
-    environ: Mapping[str, str],
-    timing: Timing = QUICK,
-    before: Callable[[Slack], None] = lambda _: None,
-    *,
-    with_proxy: bool = False,
-    **standin: Any,
-) -> Iterator[Stage]:
-    """A stage with the bot served over HTTP.
+def outside(environ: Mapping[str, str], slack: Slack | None = None) -> Iterator[Stage]:
+    """A stage whose bots are elsewhere, or not there yet.
 
     Args:
         environ: the bot's settings, but for the addresses of Slack and Kayran.
-        timing: what takes how long.
-        before: what is done to Slack before the bot is started.
-        with_proxy: put a line between the bot and Kayran, to be spoilt.
-        standin: further arguments of Slack's stand-in.
+        slack: another one than usual.
     """
-    wire = Wire()
-    slack = Slack(
-        bot_token=environ["SLACK_BOT_TOKEN"],
-        signing_secret=environ["SLACK_SIGNING_SECRET"],
-        wire=wire,
-        **standin,
-    )
-    kayran = Kayran(environ["KAYRAN_API_KEY"], wire)
-    with slack, kayran, contextlib.ExitStack() as exits:
-        before(slack)
-        proxy = exits.enter_context(Proxy(kayran.url)) if with_proxy else None
-        kayran_url = kayran.url if proxy is None else proxy.url
-        complete = {**environ, "SLACK_API_URL": slack.api_url, "KAYRAN_API_URL": kayran_url}
-        with running(complete, timing) as (bot, url):
-            slack.events_url = f"{url}/slack/events"
-            yield Stage(slack, kayran, bot, url, complete, proxy)
+    token, secret = environ["SLACK_BOT_TOKEN"], environ["SLACK_SIGNING_SECRET"]
+    slack = slack or Slack(bot_token=token, signing_secret=secret)
+    further = {
+        n.removeprefix(FURTHER).lower(): environ[n] for n in environ if n.startswith(FURTHER)
+    }
+    kayran = Kayran(environ["KAYRAN_API_KEY"], slack.wire, more=further)
+    with slack, kayran:
+        addresses = {"SLACK_API_URL": slack.api_url, "KAYRAN_API_URL": kayran.url}
+        yield Stage(slack, kayran, {**environ, **addresses})
 
 
 @contextlib.contextmanager
-def running(environ: Mapping[str, str], timing: Timing = QUICK) -> Iterator[tuple[Bot, str]]:
-    """The real bot in this process, started and served."""
-    bot = assemble(Settings.from_env(environ), timing)
+def running(played: Stage, timing: Timing = QUICK) -> Iterator[None]:
+    """The real bot in this process, started and served over HTTP; Slack's requests go there."""
+    bot = assemble(Settings.from_env(played.environ), timing)
     bot.start()
     try:
-        with serving(bot) as url:
-            yield bot, url
+        with serving(bot) as played.url:
+            played.slack.events_url = f"{played.url}/slack/events"
+            yield
     finally:
         bot.close(10)
+
+
+@contextlib.contextmanager
+def stage(environ: Mapping[str, str], timing: Timing = QUICK) -> Iterator[Stage]:
+    """A stage with the bot on it."""
+    with outside(environ) as played, running(played, timing):
+        yield played

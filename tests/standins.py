@@ -8,8 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
-from urllib.parse import urlencode
+from typing import Any
 
 from bot.sandbox import payloads
 from bot.sandbox.blocks import elements, options_of, values_of
@@ -28,8 +27,8 @@ from bot.sandbox.messages import Ephemeral, Message
 from bot.sandbox.modals import Modal
 from bot.sandbox.slack import Delivery, SlackStandIn, said_by
 from bot.sandbox.wire import Wire
-from bot.sandbox.workspace import SCOPES
 from tests import block_kit
+from tests.socket_stand_in import SocketStandIn
 
 ANY = "*"
 """Stands for every method."""
@@ -152,7 +151,6 @@ class ApiCall:
         answer: the JSON it got; empty when it got none.
         status: the HTTP status it got; ``None`` when it got none.
         at: when it came, in seconds since the epoch.
-        token_ok: whether it came with one of the app's tokens.
     """
 
     method: str
@@ -160,7 +158,6 @@ class ApiCall:
     answer: dict[str, Any]
     status: int | None
     at: float
-    token_ok: bool
 
     @property
     def ok(self) -> bool:
@@ -168,27 +165,11 @@ class ApiCall:
         return self.answer.get("ok") is True
 
 
-class Link(Protocol):
-    """Socket Mode, from Slack's end; see ``tests.socket_stand_in``."""
-
-    def open_url(self) -> str:
-        """A URL for one connection, as ``apps.connections.open`` gives it."""
-
-    def send(self, kind: str, payload: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Send an envelope and wait for its acknowledgement; gives that one's payload.
-
-        Raises:
-            TimeoutError: no acknowledgement came in time.
-            ConnectionError: the app has no connection open.
-        """
-
-
 class Slack(SlackStandIn):
     """Slack, with a memory, rules for Block Kit, Socket Mode, and troubles.
 
     Args:
         app_token: ``xapp-…``, for Socket Mode.
-        scopes: what the app was granted.
         more: what ``SlackStandIn`` takes.
 
     Attributes:
@@ -198,18 +179,14 @@ class Slack(SlackStandIn):
         link: set it to send by Socket Mode instead of HTTP.
     """
 
-    def __init__(
-        self, app_token: str = "xapp-made-up", scopes: frozenset[str] = SCOPES, **more: Any
-    ) -> None:
+    def __init__(self, app_token: str = "xapp-made-up", **more: Any) -> None:
         super().__init__(**more)
-        self.wire.hide(app_token)
-        self.workspace.scopes = scopes
         self.workspace.validate = block_kit.complaints
         self.app_token = app_token
         self.calls: list[ApiCall] = []
         self.secrets: list[str] = []
         self.faults = Faults()
-        self.link: Link | None = None
+        self.link: SocketStandIn | None = None
 
     def stop(self) -> None:
         """Stop, and let go of the calls that hang."""
@@ -232,19 +209,15 @@ class Slack(SlackStandIn):
         if fault is not None and not fault.own:
             reply = fault.reply
         answer, status = (said_by(reply), reply.status) if reply is not None else ({}, None)
-        known = token in (self.bot_token, self.app_token)
-        self.calls.append(ApiCall(method, arguments, answer, status, at, known))
+        self.calls.append(ApiCall(method, arguments, answer, status, at))
         self.wire.touch()
         if fault is not None and not fault.done:
             self.faults.pause(fault.seconds)
         return reply
 
     def _open_connection(self, token: str | None) -> Reply:
-        if token != self.app_token:
-            wrong = "not_allowed_token_type" if token == self.bot_token else "invalid_auth"
-            return Reply.json({"ok": False, "error": wrong})
-        if self.link is None:
-            return Reply.json({"ok": False, "error": "socket_mode_disabled"})
+        if token != self.app_token or self.link is None:
+            return Reply.json({"ok": False, "error": "invalid_auth"})
         return Reply.json({"ok": True, "url": self.link.open_url()})
 
     def calls_of(self, method: str) -> list[ApiCall]:
@@ -272,30 +245,6 @@ class Slack(SlackStandIn):
         self.secrets.append(url.partition("/response/")[2])
         return url
 
-    def deliver(
-        self,
-        payload_fields: Mapping[str, str] | bytes,
-        *,
-        headers: Mapping[str, str] | None = None,
-        sign: bool = True,
-        timestamp: str | None = None,
-    ) -> Delivery:
-        """POST anything at all to where the bot listens for Slack.
-
-        Args:
-            payload_fields: the form's fields, or a whole body.
-            headers: beside Slack's own, or instead of them.
-            sign: with the signing secret; without, no signature is sent.
-            timestamp: seconds since the epoch to sign with, instead of now.
-        """
-        body = payload_fields
-        if not isinstance(body, bytes):
-            body = urlencode(body).encode()
-        sent = self.signed(body, timestamp)
-        if not sign:
-            sent = {name: value for name, value in sent.items() if not name.startswith("X-Slack")}
-        return self.post(body, {**sent, **(headers or {})}, "as a test has it", "")
-
     def send(self, kind: str, payload: Mapping[str, Any], what: str) -> Delivery:
         """Send over the socket when there is one."""
         if self.link is None:
@@ -318,26 +267,20 @@ class Slack(SlackStandIn):
         assert modal is not None, "no modal is open"
         return payloads.view_submission(self.workspace, modal)
 
-    def tick(self, user: str, **ticks: bool) -> None:
-        """Tick or untick options of the open modal, by the option's ``value``, wherever it stands."""
-        for value, on in ticks.items():
-            modal = self.modal(user)
-            assert modal is not None, "no modal is open"
-            for block_id, action_id in holders(modal, value):
-                held = values_of(modal.state[block_id][action_id])
-                others = [other for other in held if other != value]
-                self.choose(user, block_id, action_id, [*others, value] if on else others)
 
-
-def holders(modal: Modal, value: str) -> list[tuple[str, str]]:
-    """The ``block_id`` and ``action_id`` of every element with an option of this value."""
-    found = [
+def holder(modal: Modal, value: str) -> tuple[str, str]:
+    """The ``block_id`` and ``action_id`` of the element with an option of this value."""
+    [found] = [
         (block["block_id"], element["action_id"])
         for block, element in elements(modal.blocks)
         if value in options_of(element)
     ]
-    assert found, f"there is no option {value!r} on the modal"
     return found
+
+
+def buttons(shown: Modal | Message | Ephemeral) -> list[str]:
+    """The ids of the buttons in it."""
+    return [e["action_id"] for _, e in elements(shown.blocks) if e["type"] == "button"]
 
 
 def texts(shown: Modal | Message | Ephemeral) -> list[str]:
@@ -360,8 +303,6 @@ class Call:
     Attributes:
         function: such as ``UpdateMailNotify``.
         parameters: what was sent, without the key.
-        key_ok: whether the key was right.
-        headers: as they came, by lower-case name.
         at: when it came, in seconds since the epoch.
         began: the same on the monotonic clock.
         ended: when it was done with, on the monotonic clock; ``None`` while it is running. A call
@@ -371,8 +312,6 @@ class Call:
 
     function: str
     parameters: Mapping[str, object]
-    key_ok: bool
-    headers: Mapping[str, str]
     at: float
     began: float
     ended: float | None = None
@@ -410,10 +349,6 @@ class Kayran(KayranStandIn):
         react = ANSWERS[answer][1] if isinstance(answer, str) else answer
         self._due.extend([(function, react)] * times)
 
-    def refuse_connections(self) -> None:
-        """Stop listening and hang up, until ``clear``."""
-        self.choose(UNREACHABLE)
-
     def clear(self) -> None:
         """Answer as it should again, and listen again. Calls that hang go on hanging."""
         self._due.clear()
@@ -422,9 +357,8 @@ class Kayran(KayranStandIn):
     def react(self, function: str, request: Request, do: Do) -> Reply | None:
         """Answer as is due, and remember the call."""
         sent = object_in(request.body)
-        key_ok = sent.pop("apiKey", None) in self.by_key
-        began = time.monotonic()
-        call = Call(function, sent, key_ok, request.headers, time.time(), began)
+        sent.pop("apiKey", None)
+        call = Call(function, sent, time.time(), time.monotonic())
         self.calls.append(call)
         self.wire.touch()
 
@@ -460,13 +394,3 @@ class Kayran(KayranStandIn):
         told = [call.function for call in self.calls]
         assert self.wire.wait_for(came, seconds), f"no {function} number {n}; what came: {told}"
         return self.calls_of(function)[n - 1]
-
-
-def one_by_one(calls: Iterable[Call]) -> bool:
-    """Whether no call began before the one before it had ended."""
-    ended = 0.0
-    for call in calls:
-        if call.ended is None or call.began < ended:
-            return False
-        ended = call.ended
-    return True

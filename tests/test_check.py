@@ -17,7 +17,7 @@ import yaml
 
 from bot import __version__
 from bot.check import OPTIONAL_SCOPES, REQUIRED_SCOPES, Check, examine, print_checks
-from bot.sandbox.kayran import PROFILE, USER, React, envelope
+from bot.sandbox.kayran import PROFILE, UNREACHABLE, USER, React, envelope
 from bot.sandbox.workspace import SCOPES
 from bot.settings import Settings
 from bot.store.migrations import NEWEST
@@ -162,7 +162,7 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
         "socket mode",
         "(missing_scope). Make one at",
     ),
-    "Kayran away": (lambda world: world.kayran.refuse_connections(), BOTH, "(unreachable)"),
+    "Kayran away": (lambda world: world.kayran.choose(UNREACHABLE), BOTH, "(unreachable)"),
     "Kayran in trouble": (kayran_says("500"), BOTH, "(unreadable, HTTP 500). Check KAYRAN_API_URL"),
     "key": (setting("KAYRAN_API_KEY_DEV", "other"), "kayran dev", "the key (Not valid token)"),
     "cytrix": (speak("cytrix"), BOTH, "=cytrix and KAYRAN_API_URL=http://127.0.0.1:"),

@@ -7,10 +7,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.sandbox.cast import ADMIN, MEMBER, TEAM
 from bot.sandbox.kayran import UPDATE, page
-from bot.slack.receipt import WITHDRAW_ACTION_ID
+from bot.slack.receipt import REVIEW_ACTION_ID, WITHDRAW_ACTION_ID
 from tests.odd_answers import instead, refuse
 from tests.stage import Stage, stage
-from tests.stories.test_requests import asks, press, review
+from tests.stories.test_requests import asks, press
 from tests.test_web import ask
 
 COUNTED = {
@@ -43,7 +43,8 @@ def test_a_few_walks(environ: dict[str, str]) -> None:
         for answer in (refuse(f"no, {ADMIN}"), instead(page(599))):
             played.kayran.next(answer, function=UPDATE)
             played.change(mailStop=False)
-        review(played, asks(played))
+        press(played, asks(played), REVIEW_ACTION_ID)
+        played.save()
         press(played, asks(played), WITHDRAW_ACTION_ID, MEMBER)
         played.eventually(lambda: COUNTED.items() <= scraped(played).items(), "it to be counted")
         seen, place = scraped(played), played.slack.workspace

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import signal
 import socket
@@ -14,13 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from bot.sandbox.kayran import KayranStandIn
 from bot.sandbox.process import BotProcess
 from bot.sandbox.run import ROOT, environment
 from bot.sandbox.slack import SlackStandIn
 from bot.sandbox.wire import Wire
+from tests.browser.person import Sandbox, end, sandbox_running
 
 FAKE_BOT = """
 import http.server, os, sys, time
@@ -49,13 +47,11 @@ if "BROKEN" in os.environ:
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
-SANDBOX = "import sys; from bot.sandbox.run import main; sys.exit(main(int(sys.argv[1]), False))"
-
 Start = Callable[..., BotProcess]
 
 
 class Heard(Wire):
-    """What a process tells; waits for something to become so, looking whenever something changes."""
+    """What a process tells; something to wait on."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,10 +61,6 @@ class Heard(Wire):
         """Hear a line."""
         self.lines.append(line)
         self.touch()
-
-    def wait_until(self, so: Callable[[], bool]) -> bool:
-        """Wait until something is so."""
-        return self.wait_for(so, 10)
 
 
 @pytest.fixture
@@ -122,7 +114,7 @@ def test_a_process_gets_ready_is_killed_and_started_again(start: Start, heard: H
     nothing.
     """
     bot = start()
-    assert heard.wait_until(lambda: bot.ready)
+    assert heard.wait_for(lambda: bot.ready, 10)
     assert heard.lines == ["bot: 2026-01-01 WARNING bot: loud", "bot:   and its second line"]
     pid = bot.pid
     bot.start()
@@ -136,7 +128,7 @@ def test_a_process_gets_ready_is_killed_and_started_again(start: Start, heard: H
     assert killed_at == bot.killed_at
 
     bot.start()
-    assert heard.wait_until(lambda: bot.ready)
+    assert heard.wait_for(lambda: bot.ready, 10)
     assert bot.starts == 2
     assert not any("ended by itself" in line for line in heard.lines)
 
@@ -144,7 +136,7 @@ def test_a_process_gets_ready_is_killed_and_started_again(start: Start, heard: H
 def test_killing_takes_the_children_too(start: Start, heard: Heard) -> None:
     """The whole process group is gone at once."""
     bot = start(CHILD="1")
-    assert heard.wait_until(lambda: bot.ready)
+    assert heard.wait_for(lambda: bot.ready, 10)
     child = int(heard.lines[0].split()[-1])
     bot.kill()
 
@@ -155,7 +147,7 @@ def test_a_bot_that_dies_tells_why(start: Start, heard: Heard) -> None:
     """When it ends by itself its last lines are shown, quiet ones too."""
     bot = start(BROKEN="1")
 
-    assert heard.wait_until(lambda: "bot: settings are missing" in heard.lines)
+    assert heard.wait_for(lambda: "bot: settings are missing" in heard.lines, 10)
     assert "The bot has ended by itself, with status 1. Its last lines:" in heard.lines
     assert "bot: 2026-01-01 INFO bot: quiet again" in heard.lines
     assert bot.running is False
@@ -163,60 +155,29 @@ def test_a_bot_that_dies_tells_why(start: Start, heard: Heard) -> None:
 
 def test_the_bot_gets_a_clean_environment() -> None:
     """The stand-ins' addresses and made-up secrets; no token, proxy or setting of the person's own."""
-    own = {
-        "PATH": "/bin",
-        "HOME": "/home/me",
-        "SLACK_APP_TOKEN": "xapp-mine",
-        "SLACK_BOT_TOKEN": "xoxb-mine",
-        "KAYRAN_API_KEY": "mine",
-        "ALLOWED_ROLES": "member",
-        "https_proxy": "http://proxy.example",
-        "PYTHONPATH": "/elsewhere",
-    }
-    with SlackStandIn() as slack, KayranStandIn("made-up-key") as kayran:
-        keys = {"KAYRAN_API_KEY": "made-up-key", "KAYRAN_API_KEY_DEV": "another"}
-        given = environment(own, slack, kayran, keys)
-        addresses = (slack.api_url, kayran.url)
+    kept = {"PATH": "/bin", "HOME": "/home/me"}
+    own = {"SLACK_APP_TOKEN": "xapp-mine", "KAYRAN_API_KEY": "mine", "ALLOWED_ROLES": "member"}
+    steering = {"https_proxy": "http://proxy.example", "PYTHONPATH": "/elsewhere"}
+    slack, kayran = SlackStandIn(), KayranStandIn("made-up-key")
+    keys = {"KAYRAN_API_KEY": "made-up-key", "KAYRAN_API_KEY_DEV": "another"}
+    given = environment({**kept, **own, **steering}, slack, kayran, keys)
 
     assert given == {
-        "PATH": "/bin",
-        "HOME": "/home/me",
+        **kept,
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_SIGNING_SECRET": slack.signing_secret,
-        "SLACK_API_URL": addresses[0],
+        "SLACK_API_URL": slack.api_url,
         **keys,
-        "KAYRAN_API_URL": addresses[1],
+        "KAYRAN_API_URL": kayran.url,
         "LOG_LEVEL": "INFO",
     }
 
 
-@contextlib.contextmanager
-def sandbox(port: int, folder: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
-    """The sandbox in a process of its own, with its temporary folders in one of ours."""
-    own = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT), **environ}
-    with subprocess.Popen(
-        [sys.executable, "-c", SANDBOX, str(port)],
-        env=own,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def bots_process(run: subprocess.Popen[str]) -> int:
-    """The id of the bot's process, as the page tells it as soon as it is said to be there."""
-    assert run.stdout is not None
-    told = run.stdout.readline()
-    assert told.startswith("The sandbox is open at http://127.0.0.1:")
-    page = requests.get(told.split()[-1], timeout=5)
-    shown = re.search(r"Running, process (\d+)", page.text)
+def bots_process(sandbox: Sandbox) -> int:
+    """The id of the bot's process, which is ready as soon as the sandbox says that it is open."""
+    shown = re.search(r"Running, process (\d+)", sandbox.region("bot"))
     assert shown is not None
     return int(shown[1])
 
@@ -226,39 +187,36 @@ def test_one_command_starts_everything_and_ends_it(tmp_path: Path, number: signa
     """The page is there with a ready bot; told to end, nothing is left: no process, no folder."""
     # What a person has lying about steers nothing.
     (tmp_path / ".env").write_text("SLACK_APP_TOKEN=xapp-mine\nKAYRAN_API_URL=https://x.example\n")
-    with sandbox(0, tmp_path, SLACK_APP_TOKEN="xapp-mine", HTTP_PROXY="http://x.example") as run:
-        pid = bots_process(run)
-        folders = [each.name for each in tmp_path.iterdir() if each.is_dir()]
-        run.send_signal(number)
-        _, errors = run.communicate(timeout=10)
+    own = {"SLACK_APP_TOKEN": "xapp-mine", "HTTP_PROXY": "http://x.example"}
+    with sandbox_running(tmp_path, **own) as sandbox:
+        pid = bots_process(sandbox)
+        folders = [each.name for each in (tmp_path / "temporary").iterdir()]
+        status = end(sandbox.process, number)
 
     assert [name.startswith("kayran-notify-") for name in folders] == [True]
-    assert (run.returncode, errors) == (0, "")
+    assert (status, (tmp_path / "sandbox.log").read_text()) == (0, "")
     assert goes(pid)
-    assert [each.name for each in tmp_path.iterdir()] == [".env"]
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_the_bot_ends_with_a_sandbox_that_is_killed(tmp_path: Path) -> None:
     """Even kill -9 leaves no bot behind."""
-    with sandbox(0, tmp_path) as run:
-        pid = bots_process(run)
-        run.kill()
+    with sandbox_running(tmp_path) as sandbox:
+        pid = bots_process(sandbox)
+        sandbox.process.kill()
 
     assert goes(pid)
 
 
-def test_a_taken_port_is_told(tmp_path: Path) -> None:
-    """With a sentence that says what to do, an exit status of 1, and nothing left behind."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+def test_a_taken_port_is_told() -> None:
+    """With a sentence that says what to do, and an exit status of 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with sandbox(port, tmp_path) as run:
-            said, errors = run.communicate(timeout=10)
+        command = [sys.executable, "-m", "bot", "sandbox", "--no-open", "--port", str(port)]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert (run.returncode, said) == (1, "")
-    assert errors == (
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
         f"Port {port} is taken by another program. Choose another one: "
         f"python -m bot sandbox --port {port + 1}\n"
     )
-    assert list(tmp_path.iterdir()) == []

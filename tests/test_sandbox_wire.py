@@ -1,8 +1,6 @@
-"""The log of what crossed the wire: masked on the way in, counted, and waited on."""
+"""The log of what crossed the wire: masked on the way in, and counted."""
 
 from __future__ import annotations
-
-import threading
 
 import pytest
 
@@ -46,12 +44,3 @@ def test_a_body_is_cut_after_it_was_masked() -> None:
     wire.began("bot", "Slack", "", "x" * (BODY_LIMIT - 3) + "secret")
 
     assert "sec" not in wire.entries[0].body
-
-
-def test_waiting() -> None:
-    """It ends with the change, or in time without one."""
-    wire = Wire()
-    assert wire.wait_for(lambda: False, 0.01) is False
-    threading.Timer(0.05, wire.touch).start()
-
-    assert wire.wait_for(lambda: wire.revision > 0, 5) is True

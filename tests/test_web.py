@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from bot.sandbox.cast import ADMIN, SCANS, TEAM
 from bot.web import BODY_BYTES
-from tests.stage import Stage, stage
+from tests.stage import Stage, outside, running
 from tests.standins import Fault
-from tests.stories.child import Real, outside
+from tests.stories.child import health, real
 from tests.test_payloads import SOUND, as_form
 
 SECRET = "made-up-signing-secret"
@@ -53,8 +53,6 @@ Answer = tuple[int, dict[str, str], str]
 class Served(Stage):
     """A stage whose bot is a process that the Procfile's first line starts."""
 
-    log: Path
-
     def ask(self, method: str, path: str, body: Any = None, headers: Any = None) -> Answer:
         """One request, and its status, headers and body."""
         return ask(self.url, method, path, body, headers)
@@ -73,23 +71,23 @@ class Served(Stage):
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the bot runs."""
+    return tmp_path_factory.mktemp("web")
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[Served]:
     """One bot for all of these: nothing that is turned away leaves a trace in it."""
-    folder = tmp_path_factory.mktemp("web")
     environ = {
         "SLACK_BOT_TOKEN": "xoxb-made-up-bot-token",
         "SLACK_SIGNING_SECRET": SECRET,
         "KAYRAN_API_KEY": "made-up-kayran-key",
         "DATABASE_URL": f"sqlite:///{folder}/records.db",
     }
-    with outside(environ) as played:
-        web = Real(played.environ, folder / "log")
-        played.slack.events_url = f"{web.url}/slack/events"
-        served = Served(played.slack, played.kayran, played.bot, web.url, played.environ)
-        served.log = folder / "log"
-        served.eventually(lambda: played.kayran.calls, "whose mailbox it is")
-        yield served
-        web.kill()
+    with outside(environ) as played, real(played, folder):
+        played.eventually(lambda: played.kayran.calls, "whose mailbox it is")
+        yield Served(played.slack, played.kayran, played.environ, played.url)
 
 
 def ask(url: str, method: str, path: str, body: Any = None, headers: Any = None) -> Answer:
@@ -139,11 +137,13 @@ def test_what_is_not_signed_is_turned_away(served: Served, headers: dict[str, st
     assert served.traces() == before
 
 
-def test_the_log_says_what_to_mend(served: Served) -> None:
+def test_the_log_says_what_to_mend(served: Served, folder: Path) -> None:
     """A wrong secret and a wrong clock look alike to Slack, and different in the log."""
     served.post(COMMAND, signed(COMMAND, secret="another-secret"))
     served.post(COMMAND, signed(COMMAND, str(int(time.time()) - 360)))
-    secret, clock = [line for line in served.log.read_text().splitlines() if "WARN" in line][-2:]
+    secret, clock = [line for line in (folder / "log").read_text().splitlines() if "WARN" in line][
+        -2:
+    ]
 
     assert "does not fit SLACK_SIGNING_SECRET" in secret
     assert "this host's clock is 36" in clock
@@ -209,12 +209,6 @@ def test_what_slack_would_not_send(served: Served, body: bytes) -> None:
     assert served.traces() == before
 
 
-def test_the_word_payload_in_what_was_typed(served: Served) -> None:
-    """``/kayran-notify payload`` is a command like any other."""
-    assert served.slack.command(ADMIN, SCANS, "payload=test payload").error is None
-    served.wait_for(lambda: "`payload=test` can't be read" in "".join(served.private_words()), "it")
-
-
 @pytest.mark.parametrize("payload", SOUND, ids=lambda payload: payload.get("type", "form"))
 def test_everything_slack_sends_gets_a_200(served: Served, payload: dict[str, Any]) -> None:
     """A payload of each of Slack's kinds is taken, whatever it is about."""
@@ -258,25 +252,15 @@ def test_nothing_else_is_there(served: Served, path: str) -> None:
 
 def test_health_while_slack_has_not_said_whose_bot_it_is(environ: dict[str, str]) -> None:
     """503 and a sentence, until Slack answers; then 200 by itself."""
-    with stage(
-        environ, before=lambda slack: slack.faults.next("auth.test", Fault.http(500), None)
-    ) as s:
-        status, _, said = ask(s.url, "GET", "/healthz")
-        s.slack.faults.clear()
-        s.eventually(lambda: ask(s.url, "GET", "/healthz")[0] == 200, "the bot to be well")
+    with outside(environ) as stage:
+        stage.slack.faults.next("auth.test", Fault.http(500), None)
+        with running(stage):
+            status, _, said = ask(stage.url, "GET", "/healthz")
+            stage.slack.faults.clear()
+            stage.eventually(lambda: health(stage.url) == 200, "the bot to be well")
 
     assert status == 503
     assert said == "Slack has not said yet which workspace the bot belongs to"
-
-
-def test_health_while_the_database_is_away(served: Served) -> None:
-    """503 and a sentence, as long as it can't be written to."""
-    with served.record_locked():
-        served.eventually(lambda: served.ask("GET", "/healthz")[0] == 503, "it to be noticed")
-        _, _, said = served.ask("GET", "/healthz")
-
-    assert said == "the database can't be written to"
-    served.eventually(lambda: served.ask("GET", "/healthz")[0] == 200, "the bot to be well")
 
 
 # The server

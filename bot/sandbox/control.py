@@ -364,7 +364,10 @@ class Control:
 
     def _submit(self, viewer: Viewer, form: Form) -> None:
         self._tick(viewer, form)  # What is on the screen is what is sent.
-        _in_background(lambda: self._slack.submit(viewer.user))
+        modal = self._open_modal(viewer, form)
+        # Begun here: whatever is drawn from now on shows that it is on its way.
+        if self._workspace.begin_submit(modal) is None:
+            _in_background(lambda: self._slack.finish_submit(modal))
 
     def _close(self, viewer: Viewer, form: Form) -> None:
         self._open_modal(viewer, form)

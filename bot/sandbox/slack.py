@@ -150,8 +150,10 @@ class SlackStandIn(LoopbackServer):
         """
         modal = self._open_modal(user)
         why_not = self.workspace.begin_submit(modal, check=forged is None)
-        if why_not is not None:
-            return Delivery(error=why_not)
+        return self.finish_submit(modal, forged) if why_not is None else Delivery(error=why_not)
+
+    def finish_submit(self, modal: Modal, forged: Mapping[str, Any] | None = None) -> Delivery:
+        """Send the submit of a modal that has begun, and do what the app answers."""
         payload = {**payloads.view_submission(self.workspace, modal), **(forged or {})}
         delivery = self.send("interactive", payload, "view_submission")
         try:

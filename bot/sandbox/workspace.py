@@ -29,6 +29,9 @@ RESPONSE_URL_USES = 5
 SHORT_TEXT_LIMIT = 4_000
 """Characters beyond which ``chat.update`` and ``chat.postEphemeral`` refuse a text."""
 
+ANSWER_AHEAD = 0.5
+"""Seconds for which the answer to a submit may be on its way while the app goes on."""
+
 _TS = re.compile(r"\d+\.\d{6}")
 
 
@@ -53,7 +56,7 @@ class Workspace(Directory):
         self.validate: Callable[[str, Any], list[str]] = lambda _kind, _value: []
         self._clock = clock
         self._changed = changed
-        self._lock = threading.RLock()
+        self._lock = threading.Condition()
         self._messages: list[Message] = []
         self._ephemerals: list[Ephemeral] = []
         self._modals: dict[str, Modal] = {}
@@ -221,7 +224,14 @@ class Workspace(Directory):
                 ``not_found`` when it isn't open any more.
         """
         view_id, external_id = arguments.get("view_id"), arguments.get("external_id")
+
+        def is_free() -> bool:
+            return not any(m.busy for m in self._modals.values() if m.id == view_id)
+
         with self._lock:
+            # What an app does once it has answered a submit comes after that answer, also here, where
+            # nothing takes its time on the way.
+            self._lock.wait_for(is_free, ANSWER_AHEAD)
             for modal in [*self._modals.values(), *self.homes.values()]:
                 name = modal.id if view_id else modal.view.get("external_id")
                 if name and name == (view_id or external_id):
@@ -265,7 +275,8 @@ class Workspace(Directory):
         with self._lock:
             if "submit" not in modal.view:
                 return "no_submit"
-            if modal.busy:
+            # Sent already, it may have been closed by its answer since somebody looked.
+            if modal.busy or self._modals.get(modal.user) is not modal:
                 return "busy"
             modal.banner = None
             modal.errors = dict.fromkeys(modal.unanswered(), REQUIRED) if check else {}
@@ -292,6 +303,7 @@ class Workspace(Directory):
                     self._act_on_answer(modal, answer)
                     modal.banner = None
             finally:
+                self._lock.notify_all()
                 self._changed()
 
     def close(self, user: str) -> Modal | None:

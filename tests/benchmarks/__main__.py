@@ -16,6 +16,7 @@ from tests.benchmarks import (
     crowd,
     history_size,
     hour,
+    rig,
     slow_clients,
     start_and_memory,
     waiting,
@@ -38,7 +39,7 @@ def main() -> None:
     python = f"{platform.python_implementation()} {platform.python_version()}"
     bolt = f"slack_bolt {importlib.metadata.version('slack_bolt')}"
     print(f"{len(os.sched_getaffinity(0))} cores, {python}, {bolt}, {system}", end="\n\n")
-    print("| what | the bot | ratio | against | goal |\n| --- | --- | --- | --- | --- |")
+    print(rig.HEAD)
     for name in wanted.only:
         for row in parts[name].rows(QUICK if wanted.quick else 1.0):
             print(row, flush=True)

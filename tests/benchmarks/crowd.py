@@ -14,7 +14,7 @@ from tests.standins import Fault, Slack
 
 COMMANDS = 60
 APART = 0.02
-ALONE = "with nobody else about"
+GOAL, ALONE = "≤ 30 ms more", "with nobody else about"
 
 
 def rows(_share: float) -> Iterator[rig.Row]:
@@ -26,17 +26,17 @@ def rows(_share: float) -> Iterator[rig.Row]:
         people = [_newcomer(slack, number) for number in range(20)]
         for person in people:
             played.open_form(person)
-            slack.tick(person, mailStop=True)
+            played.choose(person, mailStop=True)
         slack.faults.next("*", Fault.slow(0.15), times=None)
         kayran.next(slow(0.3), times=1000)
         saves = max(_beside(server.port, slack.submit, people)) * 1000
-        yield rig.Row("slowest ack, 20 saves in flight", saves, alone, ALONE, "≤ 30 ms more")
+        yield rig.Row("slowest ack, 20 saves in flight", saves, GOAL, alone, ALONE)
         slack.faults.clear()
         kayran.clear()
         kayran.next("hang", times=8, function="GetUserProfile")
         hang = _beside(server.port, lambda person: slack.command(person, SCANS), people[:8])
         what = "slowest ack, 8 forms hanging on Kayran"
-        yield rig.Row(what, max(hang) * 1000, alone, ALONE, "≤ 30 ms more")
+        yield rig.Row(what, max(hang) * 1000, GOAL, alone, ALONE)
 
 
 def _newcomer(slack: Slack, number: int) -> str:

@@ -29,11 +29,12 @@ _FILL = (
     # As it turns out in life: most are applied, all but the very latest long told.
     f"""
     INSERT INTO changes (account, number, request_key, asked_at, team_id, user_id, role, channel_id, origin,
-        before, wanted, tries, outcome, closed_at, found, superseded_by, parent_ts, reply_ts, reply_channel,
-        delivered_at, delivery_tries)
+        origin_change, before, wanted, tries, outcome, closed_at, found, superseded_by, parent_ts, reply_ts,
+        reply_channel, delivered_at, delivery_tries)
     {_NUMBERS}
     SELECT :account, i, 'c0ffee' || i || '.110100101', 1600000000.0 + i * 60, 'T0EXAMPLE',
-        'U0ADMIN' || (i % 40), 'admin', 'C0SCANS' || (i % 9), 'form', {_FLAGS}, {_FLAGS}, 1,
+        'U0ADMIN' || (i % 40), 'admin', 'C0SCANS' || (i % 9), 'form',
+        CASE i % 20 WHEN 13 THEN i - 1 END, {_FLAGS}, {_FLAGS}, 1,
         CASE i % 20 WHEN 3 THEN 'refused' WHEN 7 THEN 'superseded' WHEN 11 THEN 'failed'
             WHEN 17 THEN 'unsure' ELSE 'applied' END,
         1600000001.0 + i * 60, {_FLAGS}, CASE i % 20 WHEN 7 THEN i + 1 END,
@@ -74,7 +75,7 @@ def _compare(kind: str, urls: list[str], much: int, rounds: int) -> Iterator[rig
         ):
             runs = [(partial(rig.seconds, each), partial(rig.seconds, each)) for each in work]
             little, long = map(rig.median_ms, rig.alternate(rounds, 1, runs))
-            yield rig.Row(f"{what}, {much} on record, {kind}", long, little, f"{SMALL}", "≤ 1.2")
+            yield rig.Row(f"{what}, {kind}, {much} on record", long, "≤ 1.2", little, f"{SMALL}")
 
 
 def _fill(url: str, size: int) -> None:

@@ -33,8 +33,8 @@ def rows(share: float) -> Iterator[rig.Row]:
     early, late = (zip(*part, strict=True) for part in (found[sixth : 2 * sixth], found[-sixth:]))
     names = (("memory", "MiB", "≤ 1.03"), ("threads", "", "≤ 1"), ("sockets", "", "≤ 1"))
     for (what, unit, goal), before, after in zip(names, early, late, strict=True):
-        taken = statistics.median(after), statistics.median(before)
-        yield rig.Row(f"{what}, at the end of an hour's traffic", *taken, "early on", goal, unit)
+        ours, other = map(statistics.median, (after, before))
+        yield rig.Row(f"{what} after an hour's traffic", ours, goal, other, "early on", unit=unit)
 
 
 def _traffic(played: Stage) -> None:
@@ -42,7 +42,7 @@ def _traffic(played: Stage) -> None:
     result = played.change(mailStop=True)
     told = len(played.results())
     played.press(result, receipt.UNDO_ACTION_ID)
-    played.wait_for(lambda: len(played.results()) > told, "the undo's result")
+    played.result(told + 1)
     for user, channel, text in (
         (ADMIN, SCANS, "status"),
         (ADMIN, LOBBY, "history"),
@@ -53,12 +53,12 @@ def _traffic(played: Stage) -> None:
     slack.open_home(ADMIN)
     for _ in range(10):
         health(slack.events_url)
-    played.eventually(played.all_is_told, "everything to be told")
+    played.eventually(played.all_is_told, "everything to be told", 60)
 
 
 def _takes_up(pid: int) -> tuple[float, int, int]:
     """MiB, threads and sockets."""
     process = Path(f"/proc/{pid}")
-    files = [str(file.readlink()) for file in (process / "fd").iterdir()]
+    files = [file.resolve().name for file in (process / "fd").iterdir()]
     threads = len(list((process / "task").iterdir()))
     return rig.mebibytes(pid), threads, sum(file.startswith("socket") for file in files)

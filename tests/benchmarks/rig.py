@@ -23,8 +23,8 @@ from urllib.parse import urlencode
 from slack_sdk.signature import SignatureVerifier
 
 from bot.sandbox.cast import ADMIN, APP, SCANS, TEAM
-from tests.stage import Stage
-from tests.stories.child import health, outside
+from tests.stage import Stage, outside
+from tests.stories.child import health
 
 ROOT = Path(__file__).parents[2]
 SECRET = "made-up-signing-secret"
@@ -43,24 +43,36 @@ class Row:
     Attributes:
         what: what was measured.
         ours: the bot's number.
+        goal: what its ratios, or differences, are to be.
         other: what it is compared with.
         against: what that is.
-        goal: what their ratio, or their difference, is to be.
-        unit: of both.
+        bolt: the number of a Bolt app as it comes.
+        unit: of all three.
     """
 
     what: str
     ours: float
-    other: float
-    against: str
     goal: str
+    other: float | None = None
+    against: str = ""
+    bolt: float | None = None
     unit: str = "ms"
 
     def __str__(self) -> str:
         """In Markdown."""
-        ours, other = (f"{n:.{0 if n >= 10 else 2}f} {self.unit}" for n in (self.ours, self.other))
-        ratio = f"**{self.ours / self.other:.2f}**"
-        return f"| {self.what} | {ours} | {ratio} | {self.against}: {other} | {self.goal} |"
+        against = self._ratio(self.other, f", {self.against}")
+        return f"| {self.what} | {self._number(self.ours)} | {against} | {self._ratio(self.bolt)} | {self.goal} |"
+
+    def _ratio(self, other: float | None, what: str = "") -> str:
+        return f"**{self.ours / other:.2f}** of {self._number(other)}{what}" if other else ""
+
+    def _number(self, number: float) -> str:
+        return f"{number:.{2 if number < 10 and number % 1 else 0}f} {self.unit}".rstrip()
+
+
+HEAD = (
+    "| what | the bot | against | a Bolt app as it comes | goal |\n| --- | --- | --- | --- | --- |"
+)
 
 
 class Served(NamedTuple):
@@ -68,6 +80,11 @@ class Served(NamedTuple):
 
     port: int
     pid: int
+
+    @property
+    def events_url(self) -> str:
+        """Where Slack's requests go."""
+        return f"http://127.0.0.1:{self.port}/slack/events"
 
 
 @contextlib.contextmanager
@@ -102,13 +119,14 @@ def serving(played: Stage, arguments: Sequence[str] = OURS) -> Iterator[Served]:
         env={**played.environ, "PORT": str(port)},
         stderr=subprocess.DEVNULL,
     )
-    url = f"http://127.0.0.1:{port}"
-    played.slack.events_url = f"{url}/slack/events"
+    server = Served(port, process.pid)
+    played.slack.events_url = server.events_url
     try:
         # What knows no such path serves as well, and says so.
-        while (health(url) or 503) >= 500:
+        while (health(server.events_url) or 503) >= 500:
+            assert process.poll() is None, "it does not start"
             time.sleep(0.002)
-        yield Served(port, process.pid)
+        yield server
     finally:
         process.terminate()
         process.wait(30)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from tests.benchmarks import rig
 
 SECONDS = 30
+ALONE = "with nobody else about"
 HEALTH = b"GET /healthz HTTP/1.0\r\nHost: bot\r\n\r\n"
 HALF = b"POST /slack/events HTTP/1.1\r\nHost: bot\r\nContent-Length: 5000\r\n\r\npayload="
 
@@ -27,9 +28,7 @@ def rows(share: float) -> Iterator[rig.Row]:
             with rig.serving(played) as server:
                 slowest = max(_acks_beside(server.port, sent, a_second, SECONDS * share)) * 1000
             if what:
-                yield rig.Row(
-                    f"slowest ack, {what}", slowest, alone, "with nobody else about", goal
-                )
+                yield rig.Row(f"slowest ack, {what}", slowest, goal, alone, ALONE)
             alone = alone or slowest
 
 

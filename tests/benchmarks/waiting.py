@@ -11,6 +11,7 @@ from tests.benchmarks import rig
 from tests.samples import request
 from tests.stage import Stage
 from tests.standins import Fault
+from tests.store_rig import started
 
 CHANGES = 100
 APART = 0.05
@@ -32,16 +33,16 @@ def rows(_share: float) -> Iterator[rig.Row]:
             told = [call for call in played.slack.calls if call.method.startswith("chat.")]
             afterwards = [client.post(rig.command_body(text="help")) for _ in meanwhile]
     what, one_by_one = f"{CHANGES} changes waiting, until all are told", len(told) * SLACK
-    yield rig.Row(what, seconds, one_by_one, "their messages, one by one", "≤ 0.5", "s")
+    yield rig.Row(what, seconds, "≤ 0.5", one_by_one, "their messages, one by one", unit="s")
     ours, other = map(rig.median_ms, (meanwhile, afterwards))
-    yield rig.Row("ack of a command meanwhile", ours, other, "afterwards", "≤ 30 ms more")
+    yield rig.Row("ack of a command meanwhile", ours, "≤ 30 ms more", other, "afterwards")
 
 
 def _leave_changes(played: Stage) -> None:
     account = account_name(played.environ["KAYRAN_API_URL"], played.environ["KAYRAN_API_KEY"])
-    with played.store() as store:
+    with started(played.environ["DATABASE_URL"]) as left:
         for number in range(CHANGES):
             asked = request(f"form-{number}", *PARAMETERS[: number % 9])
-            state = store.recorded_state(account)
-            store.accept(account, asked, Flags.unknown(), state)
+            state = left.store.recorded_state(account)
+            left.store.accept(account, asked, Flags.unknown(), state)
     played.slack.faults.next("*", Fault.slow(SLACK), times=None)

@@ -29,27 +29,32 @@ CHAINS = {
 
 
 def rows(share: float) -> Iterator[rig.Row]:
-    """Each wait, against its longest chain of calls."""
-    with rig.stage() as played, rig.serving(played):
+    """Each wait, against its longest chain of calls, and against Bolt, which makes all of them in turn."""
+    with rig.stage() as played, rig.serving(played, rig.BOLT) as bolt, rig.serving(played) as ours:
         played.have_all_reported()
         played.slack.faults.next("*", Fault.slow(SLACK), times=None)
         played.kayran.next(slow(KAYRAN), times=10_000)
-        _walk(played, on=True)
-        taken = [_walk(played, on=bool(n % 2)) for n in range(math.ceil(ROUNDS * share))]
-    for (what, chain), each in zip(CHAINS.items(), zip(*taken, strict=True), strict=True):
-        yield rig.Row(what, rig.median_ms(each), chain * 1000, "its calls", "≤ 1.1")
+        _walk(played, ours)
+        both = [
+            (_walk(played, ours), _walk(played, bolt)) for _ in range(math.ceil(ROUNDS * share))
+        ]
+    taken, theirs = (zip(*each, strict=True) for each in zip(*both, strict=True))
+    for (what, chain), one, other in zip(CHAINS.items(), taken, theirs, strict=True):
+        median, theirs_ms = map(rig.median_ms, (one, other))
+        yield rig.Row(what, median, "≤ 1.1", chain * 1000, "its calls", theirs_ms)
 
 
-def _walk(played: Stage, *, on: bool) -> Sequence[float]:
+def _walk(played: Stage, server: rig.Served) -> Sequence[float]:
+    played.slack.events_url = server.events_url
     opened, told = len(played.slack.calls_of("views.open")), len(played.results())
     began = time.time()
     played.open_form()
     usable = time.time()
     call = played.slack.calls_of("views.open")[opened]
-    played.slack.tick(ADMIN, mailDelete=on)
+    played.choose(mailDelete=not played.kayran.flags["mailDelete"])
     saved = time.time()
     delivery = played.slack.submit(ADMIN)
-    played.wait_for(lambda: len(played.results()) > told, "the result")
+    played.result(told + 1)
     shown = time.time()
-    played.wait_for(lambda: "On its way" not in played.parents()[-1].text, "the parent")
+    played.eventually(lambda: "On its way" not in played.parents()[-1].text, "the parent")
     return call.at - began + SLACK, usable - began, delivery.seconds, shown - saved

@@ -75,11 +75,12 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def sandbox_running(folder: Path) -> Iterator[Sandbox]:
+def sandbox_running(folder: Path, **environ: str) -> Iterator[Sandbox]:
     """The sandbox, until the block ends, on any free port.
 
     Args:
-        folder: an empty one, for its log and its temporary folders.
+        folder: where it runs, with its log and its temporary folders in it.
+        environ: more of an environment.
     """
     log, temporary = folder / "sandbox.log", folder / "temporary"
     temporary.mkdir()
@@ -87,8 +88,8 @@ def sandbox_running(folder: Path) -> Iterator[Sandbox]:
         log.open("w") as errors,
         subprocess.Popen(
             [sys.executable, "-m", "bot", "sandbox", "--port", "0", "--no-open"],
-            cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(temporary)},
+            cwd=folder,
+            env={**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT), **environ},
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -102,9 +103,9 @@ def sandbox_running(folder: Path) -> Iterator[Sandbox]:
             end(process)
 
 
-def end(process: subprocess.Popen[str]) -> int:
-    """End the sandbox as Ctrl-C does, unless it has ended; its exit status."""
-    process.send_signal(signal.SIGINT)
+def end(process: subprocess.Popen[str], number: int = signal.SIGINT) -> int:
+    """End the sandbox as Ctrl-C does, or another signal, unless it has ended; its exit status."""
+    process.send_signal(number)
     try:
         return process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
@@ -221,8 +222,15 @@ class Person:
             leave: whether to leave that unchosen.
         """
         self.say("/kayran-notify")
+        if leave:
+            expect(self.save_button).to_be_visible()
+        else:
+            self.choose_off()
+
+    def choose_off(self) -> None:
+        """Off, wherever the form that is coming asks for a choice."""
         expect(self.save_button).to_be_visible()
-        while not leave and self.unchosen.count():
+        while self.unchosen.count():
             self.unchosen.first.get_by_role("radio", name="Off").check()
 
     def tick(self, *labels: str) -> None:

@@ -33,11 +33,13 @@ from bot.sandbox.kayran import UPDATE
 from bot.sandbox.messages import Message
 from bot.sandbox.modals import Modal
 from bot.slack.form import CALLBACK_ID, SEND_ANYWAY_ACTION_ID, UNCHANGED_CALLBACK_ID
-from bot.slack.receipt import TRY_AGAIN_ACTION_ID, UNDO_ACTION_ID
+from bot.slack.receipt import CHANGE_ACTION_ID
 from bot.store import Database
-from bot.store.tables import changes, metadata
+from bot.store.tables import metadata
 from tests.odd_answers import ODD, busy, slow
-from tests.stories.child import Child, database, let_time_pass, outside
+from tests.stage import outside
+from tests.standins import buttons
+from tests.stories.child import Child
 
 BRISK = Timing(
     kayran=Limits(connect=0.5, answer=1.0, total=1.5, pauses=(0.02, 0.04)),
@@ -77,7 +79,7 @@ class AnyOrder(RuleBasedStateMachine):
         super().__init__()
         self.world = contextlib.ExitStack()
         self.stage = self.world.enter_context(outside(self.environ))
-        with database(self.environ) as connection:
+        with self.stage.database() as connection:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(sa.delete(table))
         self.expected = dict.fromkeys(PARAMETERS, False)
@@ -132,7 +134,7 @@ class AnyOrder(RuleBasedStateMachine):
         seen = Flags.decode(json.loads(form.view["private_metadata"])["shown"])
         wanted = self.stage.ticked(person)
         seen = seen.over(Flags.of({p: p in wanted for p in PARAMETERS}))
-        truth, rows = self.truth(), len(self.rows())
+        truth, rows = self.truth(), len(self.stage.rows())
         self.prepare(answer)
         delivery = self.stage.slack.submit(person)
         left = self.stage.slack.modal(person)
@@ -140,13 +142,13 @@ class AnyOrder(RuleBasedStateMachine):
             self.happened["saved in vain"] += 1
         elif left is None:
             self.happened["accepted"] += 1
-            assert len(self.rows()) == rows + 1
+            assert len(self.stage.rows()) == rows + 1
             if truth is not None:
                 assert not truth.contradicting(seen), "overwritten unseen"
             self.perhaps_die(killed_after)
         elif left.view["callback_id"] == UNCHANGED_CALLBACK_ID:
             self.happened["nothing to change"] += 1
-            assert len(self.rows()) == rows
+            assert len(self.stage.rows()) == rows
             self.bring_about(
                 person, lambda: self.stage.slack.press_in_modal(person, SEND_ANYWAY_ACTION_ID)
             )
@@ -178,7 +180,11 @@ class AnyOrder(RuleBasedStateMachine):
 
         def seen() -> tuple[object, ...]:
             modal = self.stage.slack.modal(person)
-            return len(self.rows()), modal and modal.hash, len(self.stage.private_words(person))
+            return (
+                len(self.stage.rows()),
+                modal and modal.hash,
+                len(self.stage.private_words(person)),
+            )
 
         before = seen()
         do()
@@ -208,7 +214,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.stage.eventually(
             lambda: all(call.ended for call in self.stage.kayran.calls), "Kayran to be done"
         )
-        let_time_pass(self.environ, LONGER_THAN_A_LEASE)
+        self.stage.let_time_pass(LONGER_THAN_A_LEASE)
         self.bot = Child(self.stage.environ, BRISK, self.log)
         self.stage.slack.events_url = f"{self.bot.url}/slack/events"
 
@@ -216,7 +222,7 @@ class AnyOrder(RuleBasedStateMachine):
     def settle(self) -> None:
         """Nothing happens for a while; all that was begun comes to its end."""
         self.start()
-        self.stage.eventually(self.stage.all_is_told, "everything to be told", 20)
+        self.stage.have_all_told(20)
         self.take_into_account()
 
     def teardown(self) -> None:
@@ -227,7 +233,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.check_calls()
             self.check_threads()
             self.check_parents()
-            self.happened.update(row["outcome"] for row in self.rows())
+            self.happened.update(row["outcome"] for row in self.stage.rows())
             self.happened["orders"] += 1
         finally:
             if self.bot is not None:
@@ -236,21 +242,16 @@ class AnyOrder(RuleBasedStateMachine):
 
     # What is true
 
-    def rows(self) -> list[Any]:
-        """What is on record, by number."""
-        with database(self.environ) as connection:
-            return list(connection.execute(changes.select().order_by(changes.c.number)).mappings())
-
     def underway(self) -> bool:
         """Whether something has not ended yet."""
-        return any(row["outcome"] is None for row in self.rows())
+        return any(row["outcome"] is None for row in self.stage.rows())
 
     def truth(self) -> Flags | None:
         """What whoever saves now has to have seen; ``None`` where it may change at any moment."""
         if self.underway():
             return None
         now = Flags.of({p: self.stage.kayran.flags[p] for p in REPORTED})
-        counting = [row for row in self.rows() if row["outcome"] in {"applied", "unsure"}]
+        counting = [row for row in self.stage.rows() if row["outcome"] in {"applied", "unsure"}]
         if counting and counting[-1]["outcome"] == "applied":
             return now.over(Flags.decode(counting[-1]["wanted"]))
         return now
@@ -276,7 +277,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def take_into_account(self) -> None:
         """Everything has ended: if what is on record of it is true, this is what Kayran holds."""
-        rows, holds = self.rows(), self.stage.kayran.flags
+        rows, holds = self.stage.rows(), self.stage.kayran.flags
         for row in rows[self.accounted_for :]:
             wanted = {p: value is True for p, value in Flags.decode(row["wanted"])}
             if row["outcome"] == "applied" or (row["outcome"] == "unsure" and holds == wanted):
@@ -286,7 +287,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def check_record(self) -> None:
         """Numbers without a gap, and nothing given up."""
-        rows = self.rows()
+        rows = self.stage.rows()
         assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
         for row in rows:
             assert row["given_up_at"] is None
@@ -296,7 +297,7 @@ class AnyOrder(RuleBasedStateMachine):
     def check_calls(self) -> None:
         """What Kayran was sent and did until each change was closed is what the record says of it."""
         calls = self.stage.kayran.calls_of(UPDATE)
-        sent = [row for row in self.rows() if row["tries"]]
+        sent = [row for row in self.stage.rows() if row["tries"]]
         closed = [row["closed_at"] for row in sent]
         assert closed == sorted(closed)
         for row, earlier in zip(sent, [0.0, *closed], strict=False):
@@ -311,7 +312,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def check_threads(self) -> None:
         """Each change has its thread, which says how it ended, and no button that was used."""
-        rows = self.rows()
+        rows = self.stage.rows()
         used = {row["origin_change"] for row in rows if row["origin_change"] is not None}
         replies = {m.ts: m for m in self.stage.results()}
         for row in rows:
@@ -329,7 +330,7 @@ class AnyOrder(RuleBasedStateMachine):
         """Each message in the channel says who did what, and how that stands after all that its own
         buttons brought about: an undo, the undo of that, another try.
         """
-        rows = self.rows()
+        rows = self.stage.rows()
         made_by = {row["origin_change"]: row for row in rows if row["origin_change"] is not None}
         texts = {m.ts: m.text for m in self.stage.parents()}
         for row in rows:
@@ -374,12 +375,8 @@ SAID = {
 
 
 def button(message: Message) -> str | None:
-    """The button under a result, if there is one."""
-    for block in message.blocks:
-        for element in block.get("elements", ()) if block["type"] == "actions" else ():
-            if element["action_id"] in (UNDO_ACTION_ID, TRY_AGAIN_ACTION_ID):
-                return str(element["action_id"])
-    return None
+    """Undo or Try again under a result, where one of them is there."""
+    return next((each for each in buttons(message) if each != CHANGE_ACTION_ID), None)
 
 
 @pytest.mark.timeout(1800)

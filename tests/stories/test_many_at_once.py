@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
-import os
 import random
 import re
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +25,10 @@ from bot.sandbox.kayran import UPDATE
 from bot.sandbox.modals import Modal
 from bot.slack import words
 from bot.slack.form import CALLBACK_ID
-from bot.store.tables import changes
 from tests.socket_stand_in import SocketStandIn
-from tests.stage import Stage
-from tests.standins import Slack, one_by_one, texts, ticked
-from tests.stories.child import ROOT, Child, Real, database, outside
+from tests.stage import Stage, outside
+from tests.standins import Slack, texts, ticked
+from tests.stories.child import Child, bot_process, real
 
 PROCESSES = 4
 
@@ -136,9 +133,9 @@ def test_many_people_and_several_processes(
         until = time.monotonic() + seconds
         with ThreadPoolExecutor(people) as threads:
             did = sum(threads.map(lambda one: one.keep_saving(until), crowd), Counter[str]())
-        stage.eventually(stage.all_is_told, "everything to be told", 60)
+        stage.have_all_told(60)
 
-        rows = on_record(stage)
+        rows = stage.rows()
         ended = Counter(row["outcome"] for row in rows)
         print(dict(did), dict(ended), f"{sum(row['tries'] for row in rows)} sent")  # noqa: T201 (read with -s)
         check_numbers(rows, did)
@@ -150,52 +147,29 @@ def test_web_and_worker_side_by_side(
     environ: dict[str, str], postgres_url: str, tmp_path: Path
 ) -> None:
     """HTTP and a Socket Mode worker on one database: a story goes from one to the other."""
-    own = {**environ, "DATABASE_URL": postgres_url, "SLACK_APP_TOKEN": "xapp-made-up-app-token"}
-    slack = Slack(
-        bot_token=own["SLACK_BOT_TOKEN"],
-        app_token=own["SLACK_APP_TOKEN"],
-        signing_secret=own["SLACK_SIGNING_SECRET"],
-    )
-    with outside(own, slack) as stage, SocketStandIn() as sockets, contextlib.ExitStack() as ends:
-        slack.link = sockets
-        web = Real(stage.environ, tmp_path / "web")
-        ends.callback(web.kill)
-        slack.events_url = f"{web.url}/slack/events"
-        ends.enter_context(a_worker(stage, tmp_path))
-        sockets.wait_for_connections(1, 20)
+    own = {**environ, "DATABASE_URL": postgres_url, "SLACK_APP_TOKEN": "xapp-made-up"}
+    with (
+        outside(own) as stage,
+        SocketStandIn() as sockets,
+        real(stage, tmp_path),
+    ):
+        stage.slack.link = sockets
+        with bot_process(stage.environ, tmp_path):
+            sockets.wait_for_connections(1, 20)
+            for on in (True, False, True):
+                stage.slack.link = None
+                stage.open_form()
+                stage.slack.link = sockets
+                delivery = stage.save(mailStop=on, mailPause=not on)
+                assert (delivery.error, stage.slack.modal(ADMIN)) == (None, None)
+                stage.have_all_told()
+            stage.slack.link = None
+            stage.press(stage.results()[-1], "undo_change")
+            stage.result(4)
 
-        for on in (True, False, True):
-            slack.link = None
-            stage.open_form()
-            slack.link = sockets
-            delivery = stage.save(mailStop=on, mailPause=not on)
-            assert (delivery.error, slack.modal(ADMIN)) == (None, None)
-            stage.eventually(stage.all_is_told, "the change to be told")
-        slack.link = None
-        stage.press(stage.results()[-1], "undo_change")
-        stage.wait_for(lambda: len(stage.results()) == 4, "the undo's result")
-
-        rows = on_record(stage)
-        assert [row["outcome"] for row in rows] == ["applied"] * 4
-        assert sum(row["tries"] for row in rows) == 4
-        assert stage.kayran.flags["mailStop"] is False
-
-
-@contextlib.contextmanager
-def a_worker(stage: Stage, tmp_path: Path) -> Iterator[None]:
-    """The Procfile's other line, with the app-level token."""
-    with (tmp_path / "worker").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bot"],
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **stage.environ},
-            cwd=tmp_path,
-            stderr=log,
-        )
-    with process:
-        try:
-            yield
-        finally:
-            process.kill()
+            rows = stage.rows()
+            assert [(row["outcome"], row["tries"]) for row in rows] == [("applied", 1)] * 4
+            assert stage.kayran.flags["mailStop"] is False
 
 
 @contextlib.contextmanager
@@ -218,12 +192,6 @@ def a_person(stage: Stage, number: int) -> Person:
     return Person(stage, user, random.Random(number))  # noqa: S311 (no secret)
 
 
-def on_record(stage: Stage) -> list[Any]:
-    """The changes by their numbers."""
-    with database(stage.environ) as connection:
-        return list(connection.execute(changes.select().order_by(changes.c.number)).mappings())
-
-
 def check_numbers(rows: list[Any], did: Counter[str]) -> None:
     """Every form that closed is on record, under the next number; so may be one that closed late."""
     assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
@@ -239,7 +207,7 @@ def check_calls(stage: Stage, rows: list[Any]) -> None:
     sent = ["".join(str(int(c.parameters[p] == "on")) for p in PARAMETERS) for c in calls]
 
     assert sent == [row["wanted"] for row in begun]
-    assert one_by_one(calls)
+    assert all(one.ended and one.ended <= two.began for one, two in pairwise(calls))
     assert stage.kayran.flags == {p: rows[-1]["wanted"][n] == "1" for n, p in enumerate(PARAMETERS)}
     assert begun[-1] is rows[-1]
 

@@ -6,15 +6,13 @@ import contextlib
 import gc
 import io
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -23,15 +21,14 @@ import pytest
 
 from bot.app import assemble
 from bot.sandbox.cast import ADMIN, SCANS
-from bot.sandbox.wire import Wire
 from bot.settings import Settings
 from bot.slack import words
 from bot.socket_mode import SocketMode
 from tests.odd_answers import slow
 from tests.socket_stand_in import SocketStandIn
-from tests.stage import QUICK, Stage
-from tests.standins import Fault, Kayran, Slack
-from tests.stories.child import health
+from tests.stage import QUICK, Stage, outside
+from tests.standins import Fault
+from tests.stories.child import bot_process, health
 from tests.test_web import ask
 
 # slack_sdk leaves the sockets of connections that were replaced to the garbage collector.
@@ -54,38 +51,15 @@ class Linked(Stage):
 @pytest.fixture
 def linked(environ: dict[str, str]) -> Iterator[Linked]:
     """The stand-ins, with nothing connected; without a signing secret, which sockets have no use for."""
-    own = {**environ, "SLACK_SIGNING_SECRET": "", "SLACK_APP_TOKEN": "xapp-made-up-app-token"}
-    wire = Wire()
-    slack = Slack(bot_token=own["SLACK_BOT_TOKEN"], app_token=own["SLACK_APP_TOKEN"], wire=wire)
-    kayran = Kayran(own["KAYRAN_API_KEY"], wire)
-    with slack, kayran, SocketStandIn() as sockets:
-        slack.link = sockets
-        own |= {"SLACK_API_URL": slack.api_url, "KAYRAN_API_URL": kayran.url}
-        stage = Linked(slack, kayran, None, "", own)  # type: ignore[arg-type]  # it is elsewhere
+    own = {**environ, "SLACK_SIGNING_SECRET": "", "SLACK_APP_TOKEN": "xapp-made-up"}
+    with outside(own) as played, SocketStandIn() as sockets:
+        played.slack.link = sockets
+        stage = Linked(played.slack, played.kayran, played.environ)
         stage.sockets = sockets
         yield stage
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
-
-
-@contextlib.contextmanager
-def worker(
-    environ: Mapping[str, str], folder: Path, *, watched: bool = False
-) -> Iterator[subprocess.Popen[str]]:
-    """``python -m bot`` in a folder of its own; with its stderr where it is watched."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bot"],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
-        cwd=folder,
-        stderr=subprocess.PIPE if watched else None,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 @contextlib.contextmanager
@@ -115,14 +89,14 @@ def here(linked: Linked, apart: float = 0.05) -> Iterator[Callable[[], None]]:
 
 def test_the_walk(linked: Linked, tmp_path: Path) -> None:
     """From the command to the thread, and Undo, without a single HTTP request to the bot."""
-    with worker(linked.environ, tmp_path):
+    with bot_process(linked.environ, tmp_path):
         linked.sockets.wait_for_connections(1, 20)
         result = linked.change(mailStop=True)
         linked.press(result, "undo_change")
-        undone = linked.wait_for(lambda: linked.results()[1:], "the undo's result")
+        undone = linked.result(2)
 
     assert "*Stop* is on, checked in Kayran." in result.text
-    assert "*Stop* is off, checked in Kayran." in undone[0].text
+    assert "*Stop* is off, checked in Kayran." in undone.text
     assert [sent["mailStop"] for sent in linked.sent_to_kayran()] == ["on", "off"]
 
 
@@ -190,7 +164,7 @@ def test_a_proxy(linked: Linked, tmp_path: Path, no_proxy: str) -> None:
         proxy.settimeout(20)
         address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         own = {**linked.environ, "HTTPS_PROXY": address, "NO_PROXY": no_proxy}
-        with worker(own, tmp_path):
+        with bot_process(own, tmp_path):
             if no_proxy:
                 linked.sockets.wait_for_connections(1, 20)
             else:
@@ -209,7 +183,7 @@ def test_metrics_and_health(linked: Linked, tmp_path: Path, metrics: str) -> Non
     url = f"http://127.0.0.1:{port}"
     if metrics == "on":
         linked.slack.faults.next(OPEN, Fault.http(500), None)
-    with worker({**linked.environ, "METRICS": metrics, "PORT": str(port)}, tmp_path):
+    with bot_process({**linked.environ, "METRICS": metrics, "PORT": str(port)}, tmp_path):
         if metrics == "off":
             linked.sockets.wait_for_connections(1, 20)
             assert health(url) is None
@@ -225,7 +199,7 @@ def test_metrics_and_health(linked: Linked, tmp_path: Path, metrics: str) -> Non
 def test_slack_away_at_the_start(linked: Linked, tmp_path: Path) -> None:
     """It says so, and connects when Slack is back."""
     linked.slack.faults.next(OPEN, Fault.http(500), None)
-    with worker(linked.environ, tmp_path, watched=True) as process:
+    with bot_process(linked.environ, tmp_path, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         said = next(line for line in process.stderr if "bot.socket_mode" in line)
         linked.slack.faults.clear()
@@ -237,7 +211,7 @@ def test_slack_away_at_the_start(linked: Linked, tmp_path: Path) -> None:
 def test_sigterm_while_slack_has_it_wait(linked: Linked, tmp_path: Path) -> None:
     """Asked to wait a minute, it says so, and ends at once when it is asked to."""
     linked.slack.faults.next(OPEN, Fault.rate_limited(60), None)
-    with worker(linked.environ, tmp_path, watched=True) as process:
+    with bot_process(linked.environ, tmp_path, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         said = next(line for line in process.stderr if "bot.socket_mode" in line)
         began = time.monotonic()
@@ -251,7 +225,7 @@ def test_sigterm_while_slack_has_it_wait(linked: Linked, tmp_path: Path) -> None
 
 def test_sigterm(linked: Linked, tmp_path: Path) -> None:
     """The change in hand is finished and told, and the process is gone within 25 s."""
-    with worker(linked.environ, tmp_path) as process:
+    with bot_process(linked.environ, tmp_path) as process:
         linked.sockets.wait_for_connections(1, 20)
         linked.kayran.next(slow(2.0), function="UpdateMailNotify")
         linked.open_form()
@@ -270,7 +244,7 @@ def test_sigterm(linked: Linked, tmp_path: Path) -> None:
 def test_an_app_token_that_is_no_good_for_this(linked: Linked, tmp_path: Path, code: str) -> None:
     """It ends the start with status 2, and a sentence that names the scope it takes."""
     linked.slack.faults.next(OPEN, Fault.error(code))
-    with worker(linked.environ, tmp_path, watched=True) as process:
+    with bot_process(linked.environ, tmp_path, stderr=subprocess.PIPE) as process:
         said = process.communicate(timeout=30)[1]
 
     assert process.returncode == 2

@@ -36,8 +36,8 @@ function refresh(names) {
 async function fetchStale() {
   for (const name of stale) {
     stale.delete(name); // A Set goes on to what is added while it is gone through.
+    const asked = [actions, location.search].join(); // First: what is done while this waits makes it stale.
     await sending;
-    const asked = [actions, location.search].join();
     const answer = await fetch(`regions/${name}${location.search}`);
     const html = await answer.text();
     if (asked !== [actions, location.search].join()) stale.add(name);
