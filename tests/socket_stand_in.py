@@ -37,7 +37,7 @@ _silent.propagate = False
 
 
 class SocketStandIn:
-    """Slack's end of the sockets of one app; a ``bot.sandbox.slack.Link``.
+    """Slack's end of the sockets of one app; a ``tests.standins.Slack`` sends over it as its ``link``.
 
     Attributes:
         turns_away: whether every new connection is told at once that there are too many.

@@ -1,4 +1,4 @@
-"""An hour's traffic in minutes: what the bot takes up at its end, against what it took up early on."""
+"""An hour's traffic in minutes: what the bot takes up at its end, against halfway."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def rows(share: float) -> Iterator[rig.Row]:
             _traffic(played)
             found.append(_takes_up(server.pid))
             time.sleep(max(0, began + (number + 1) * SECONDS * share / rounds - time.monotonic()))
-    sixth = math.ceil(rounds / 6)
-    early, late = (zip(*part, strict=True) for part in (found[sixth : 2 * sixth], found[-sixth:]))
+    half, sixth = rounds // 2, math.ceil(rounds / 6)
+    early, late = (zip(*part, strict=True) for part in (found[half - sixth : half], found[-sixth:]))
     names = (("memory", "MiB", "≤ 1.03"), ("threads", "", "≤ 1"), ("sockets", "", "≤ 1"))
     for (what, unit, goal), before, after in zip(names, early, late, strict=True):
         ours, other = map(statistics.median, (after, before))
-        yield rig.Row(f"{what} after an hour's traffic", ours, goal, other, "early on", unit=unit)
+        yield rig.Row(f"{what} after an hour's traffic", ours, goal, other, "halfway", unit=unit)
 
 
 def _traffic(played: Stage) -> None:
