@@ -16,10 +16,11 @@ What is asked of Slack, and why it is built so:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -253,6 +254,16 @@ def build_again(submission: Submission, conflict: Conflict, mailboxes: Mapping[s
     return build(basis, current, mailboxes, submission.own_changes, lines)
 
 
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Whatever can't be read in here is ``UnreadableForm``."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise UnreadableForm("not a form of this release") from error
+
+
+@reading()
 def parse(body: Mapping[str, Any], accounts: Collection[str]) -> Submission:
     """What a ``view_submission`` says, or a button inside the form.
 
@@ -263,26 +274,23 @@ def parse(body: Mapping[str, Any], accounts: Collection[str]) -> Submission:
     Raises:
         UnreadableForm: when anything is missing, is not as ``build`` makes it, or is of another account.
     """
-    try:
-        view = body["view"]
-        user = _text(body["user"]["id"])
-        basis = decode(view["private_metadata"], user)
-        values = view.get("state", {}).get("values", {})
-        unknown = basis.shown.unknown_ones
-        submission = Submission(
-            user=user,
-            team=team_of(body),
-            basis=basis,
-            account=_chosen_account(values, basis),
-            choices=(
-                basis.shown.settled().known
-                if view["callback_id"] == UNCHANGED_CALLBACK_ID
-                else _chosen(values, basis)
-            ),
-            unseen=[p for p in unknown if _block_id(p, basis.form) not in values],
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise UnreadableForm("not a form of this release") from error
+    view = body["view"]
+    user = _text(body["user"]["id"])
+    basis = decode(view["private_metadata"], user)
+    values = view.get("state", {}).get("values", {})
+    unknown = basis.shown.unknown_ones
+    submission = Submission(
+        user=user,
+        team=team_of(body),
+        basis=basis,
+        account=_chosen_account(values, basis),
+        choices=(
+            basis.shown.settled().known
+            if view["callback_id"] == UNCHANGED_CALLBACK_ID
+            else _chosen(values, basis)
+        ),
+        unseen=[p for p in unknown if _block_id(p, basis.form) not in values],
+    )
     if not {basis.account, submission.account} <= set(accounts):
         raise UnreadableForm("a form of another account")
     return submission

@@ -15,7 +15,7 @@ from bot.asking import TEXT_AT_MOST, Ask
 from bot.changes import Changes
 from bot.notifications import NOTIFICATIONS, Flags
 from bot.slack import form, words
-from bot.slack.form import Basis, UnreadableForm
+from bot.slack.form import Basis
 from bot.slack.mrkdwn import section
 
 CALLBACK_ID = "kayran_notify_ask"
@@ -50,28 +50,26 @@ def build(ask: Ask, top: str, mailboxes: Mapping[str, str]) -> View:
     return form.modal(CALLBACK_ID, form.encode(basis), words.ASK_TITLE, words.ASK, blocks)
 
 
+@form.reading()
 def parse(body: Mapping[str, Any], accounts: Mapping[str, Changes]) -> tuple[Ask, dict[str, str]]:
     """What a ``view_submission`` says, and what is wrong with it: sentences by block id.
 
     Raises:
         UnreadableForm: when anything is missing, is not as ``build`` makes it, or is of another account.
     """
-    try:
-        user = str(body["user"]["id"])
-        basis = form.decode(body["view"]["private_metadata"], user)
-        held = _held(body)
-        on, off = ({o["value"] for o in held[name]["selected_options"]} for name in ("on", "off"))
-        account, channel, thread = basis.account, basis.channel, basis.thread
-        if "mailbox" in held:
-            account = held["mailbox"]["selected_option"]["value"]
-        if "channel" in held:
-            channel, thread = form.conversation(held["channel"]["selected_conversation"]), None
-        wanted = Flags.of({p: p in on for p in on | off})
-        mailbox = accounts[account].mailbox
-        why, notify = _line(held["why"]["value"]), held["notify"]["selected_user"]
-        ask = Ask(account, mailbox, user, channel, thread, wanted, why, notify)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise UnreadableForm("not a form of this release") from error
+    user = str(body["user"]["id"])
+    basis = form.decode(body["view"]["private_metadata"], user)
+    held = _held(body)
+    on, off = ({o["value"] for o in held[name]["selected_options"]} for name in ("on", "off"))
+    account, channel, thread = basis.account, basis.channel, basis.thread
+    if "mailbox" in held:
+        account = held["mailbox"]["selected_option"]["value"]
+    if "channel" in held:
+        channel, thread = form.conversation(held["channel"]["selected_conversation"]), None
+    wanted = Flags.of({p: p in on for p in on | off})
+    mailbox = accounts[account].mailbox
+    why, notify = _line(held["why"]["value"]), held["notify"]["selected_user"]
+    ask = Ask(account, mailbox, user, channel, thread, wanted, why, notify)
     wrong = {"on": "" if on | off else words.CHOOSE_SOMETHING, "off": words.on_and_off(on & off)}
     return ask, {f"{name}.{basis.form}": text for name, text in wrong.items() if text}
 
@@ -83,15 +81,16 @@ def build_decline(ask: Ask) -> View:
     return form.modal(DECLINE_CALLBACK_ID, str(ask.id), words.DECLINE, words.DECLINE, blocks)
 
 
+@form.reading()
 def parse_decline(body: Mapping[str, Any]) -> tuple[str, str]:
-    """The request's id and the line."""
+    """The request's id and the line; ``UnreadableForm`` where it is none of ``build_decline``'s."""
     return str(body["view"]["private_metadata"]), _line(_held(body)["remark"]["value"])
 
 
 def _held(body: Mapping[str, Any]) -> dict[str, Any]:
     """What each input holds, by its name."""
     values = body["view"]["state"]["values"].items()
-    return {block.partition(".")[0]: next(iter(state.values())) for block, state in values}
+    return {block.partition(".")[0]: next(iter(state.values()), None) for block, state in values}
 
 
 def _input(name: str, of: str, element: kit.InputInteractiveElement) -> kit.InputBlock:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -21,18 +22,27 @@ from hypothesis import strategies as st
 from bot.logs import LONGEST_LINE
 from bot.sandbox.cast import ADMIN, MEMBER, SCANS
 from bot.sandbox.slack import Delivery
-from bot.slack import receipt
+from bot.slack import commands, form, opening, receipt
 from tests.benchmarks.rig import mebibytes
 from tests.socket_stand_in import SocketStandIn
 from tests.stage import Stage, outside
 from tests.standins import Slack
 from tests.stories.child import real
-from tests.stories.test_requests import asks
+from tests.stories.test_requests import asks, press
 
 Payload = dict[str, Any]
 Sent = tuple[str, Payload]
 """How Socket Mode calls it, and what happened."""
 
+OTHERS = (
+    commands.OLDER_ACTION_ID,
+    form.ASK_AGAIN_ACTION_ID,
+    form.MAILBOX_ACTION_ID,
+    form.SEND_ANYWAY_ACTION_ID,
+    opening.OPEN_FORM_ACTION_ID,
+    receipt.TRY_AGAIN_ACTION_ID,
+)
+"""Buttons that nobody meets on that walk."""
 ROUND = 150
 """Payloads between two looks at whether all is well; each makes three requests."""
 LINES_EACH = 4
@@ -64,7 +74,8 @@ def real_ones(stage: Stage, slack: Remembering) -> list[Sent]:
     for pressed in (receipt.CHANGE_ACTION_ID, receipt.UNDO_ACTION_ID):
         stage.press(result, pressed)
     for pressed in (receipt.REVIEW_ACTION_ID, receipt.DECLINE_ACTION_ID):
-        stage.press(asked, pressed)
+        press(stage, asked, pressed)
+    slack.submit(ADMIN)
     stage.press(asked, receipt.WITHDRAW_ACTION_ID, MEMBER)
     slack.shortcut(ADMIN, "kayran_notify_global")
     slack.shortcut(ADMIN, "kayran_notify_message", result)
@@ -73,8 +84,13 @@ def real_ones(stage: Stage, slack: Remembering) -> list[Sent]:
     slack.press_in_home(ADMIN, "change_from_home")
     for typed in ("status", "history", "only stop", "nonsense"):
         slack.command(ADMIN, SCANS, typed)
-    closed = [p | {"type": "view_closed"} for _, p in slack.sent if "view" in p]
-    return [*slack.sent, *(("interactive", payload) for payload in closed)]
+    more = [
+        payload | {"type": kind, "actions": [{"action_id": action_id, "value": "1.0 x"}]}
+        for kind, action_id in (("view_closed", ""), *itertools.product(["block_actions"], OTHERS))
+        for _, payload in slack.sent
+        if payload.get("type") == "view_submission"
+    ]
+    return [*slack.sent, *(("interactive", payload) for payload in more)]
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
