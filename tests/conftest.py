@@ -18,6 +18,7 @@ import hypothesis
 import psycopg
 import pytest
 
+from bot.store import Database
 from tests import block_kit
 
 # How long an example takes says more about the machine than about the code.
@@ -61,6 +62,22 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "KAYRAN_API_KEY": "made-up-kayran-key",
         "DATABASE_URL": f"sqlite:///{tmp_path}/records.db",
     }
+
+
+@pytest.fixture(scope="session")
+def empty_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as the bot makes it at its first start: making it takes longer than most stories."""
+    path = tmp_path_factory.mktemp("empty") / "records.db"
+    database = Database(f"sqlite:///{path}")
+    database.prepare()
+    database.close()
+    return path
+
+
+@pytest.fixture
+def record(empty_record: Path, tmp_path: Path) -> str:
+    """``DATABASE_URL`` of such a database that is the test's own."""
+    return f"sqlite:///{shutil.copy(empty_record, tmp_path / 'records.db')}"
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,12 @@ import sqlalchemy as sa
 
 from bot.change import Change, Outcome, RecordedState
 from bot.changes import Claim, Result
+from bot.errors import StoreUnavailable
 from bot.notifications import Flags
 from bot.store import ChangeStore, Database, Leases, Outbox
-from tests.samples import request
+from bot.store.rows import find
+from tests.samples import ACCOUNT, request
 
-ACCOUNT = "made-up-account"
 LEASES = Leases(send=30.0, deliver=20.0)
 AT_FIRST = 1_700_000_000.0
 """What a ``Clock`` shows when it is new."""
@@ -75,11 +76,37 @@ class Process:
         self.store.close(claim, Result(outcome))
         return self.found(claim.change.id)
 
+    def recorded(self) -> list[Change]:
+        """Every change, by number."""
+        with self.database.reading() as connection:
+            return find(connection)
+
     def found(self, change_id: int) -> Change:
         """A change that there is."""
         change = self.store.change(change_id)
         assert change is not None
         return change
+
+
+class Watched:
+    """A part of the store of which a test sees every call, holds it up, or finds the database away.
+
+    Attributes:
+        away: the methods whose next calls find it away, one for each.
+        before: called with a method's name before it does anything.
+    """
+
+    def __init__(self, part: object) -> None:
+        self._part = part
+        self.away: list[str] = []
+        self.before: Callable[[str], object] = lambda _: None
+
+    def __getattr__(self, method: str) -> Any:
+        if method in self.away:
+            self.away.remove(method)
+            raise StoreUnavailable("away")
+        self.before(method)
+        return getattr(self._part, method)
 
 
 @contextlib.contextmanager

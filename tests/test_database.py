@@ -21,17 +21,8 @@ from bot.changes import Result
 from bot.errors import StoreUnavailable, StoreUnusable
 from bot.store import Leases
 from bot.store.database import HEARTBEAT_SECONDS
-from tests.samples import ALL_OFF, request
-from tests.store_rig import (
-    ACCOUNT,
-    NOTHING_YET,
-    Clock,
-    Process,
-    execute,
-    process,
-    select,
-    started,
-)
+from tests.samples import ACCOUNT, ALL_OFF, request
+from tests.store_rig import NOTHING_YET, Clock, Process, execute, process, select, started
 
 VERBS: dict[str, Callable[[Process], object]] = {
     "recorded_state": lambda p: p.store.recorded_state(ACCOUNT, "form-1"),

@@ -245,9 +245,9 @@ def test_a_form_without_inputs(view: Any) -> None:
             ["Not known, so choose:"],
         ),
         (
-            state(Flags.unknown(), trouble=Refused("Not valid token")),
+            state(Flags.unknown(), trouble=Refused("No <!channel> `x`")),
             [
-                "Kayran refused: “Not valid token”, and nothing is known from here.",
+                "Kayran refused: “No &lt;!channel&gt; 'x'”, and nothing is known from here.",
                 "None of these is known, so choose all nine.",
             ],
         ),

@@ -13,7 +13,8 @@ from bot.errors import StoreUnavailable, StoreUnusable
 from bot.notifications import Flags
 from bot.store.migrations import NEWEST
 from bot.store.tables import metadata
-from tests.store_rig import ACCOUNT, execute, process, select, started
+from tests.samples import ACCOUNT
+from tests.store_rig import execute, process, select, started
 
 FIRST_RELEASE = """
 CREATE TABLE accounts (account VARCHAR(64) NOT NULL PRIMARY KEY, last_number INTEGER NOT NULL,

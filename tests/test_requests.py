@@ -21,7 +21,8 @@ from bot.slack import request_form
 from bot.slack.form import UnreadableForm
 from bot.store import RequestStore
 from tests import samples
-from tests.store_rig import ACCOUNT, AT_FIRST, Clock, Process, started
+from tests.samples import ACCOUNT
+from tests.store_rig import AT_FIRST, Clock, Process, started
 
 WANTED = Flags.of({"mailStop": False, "mailAborted": True})
 ASK = Ask(ACCOUNT, "", "U0MEMBER", "C0SCANS", None, WANTED, "Why not", "U0OWNER")

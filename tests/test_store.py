@@ -16,18 +16,8 @@ from bot.changes import Accepted, Result
 from bot.errors import StoreUnavailable
 from bot.notifications import PARAMETERS, Flags
 from bot.store.outbox import GIVEN_UP_SECONDS, PAUSES_SECONDS
-from tests.samples import ALL_OFF, request
-from tests.store_rig import (
-    ACCOUNT,
-    AT_FIRST,
-    LEASES,
-    NOTHING_YET,
-    Clock,
-    Process,
-    execute,
-    select,
-    started,
-)
+from tests.samples import ACCOUNT, ALL_OFF, request
+from tests.store_rig import AT_FIRST, LEASES, NOTHING_YET, Clock, Process, execute, select, started
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from bot.change import Outcome
 from bot.store.history import read_history
 from tests.benchmarks import rig
 from tests.conftest import postgres_database
-from tests.store_rig import ACCOUNT, Process, started
+from tests.samples import ACCOUNT
+from tests.store_rig import Process, started
 
 SMALL, LARGE = 1_000, 1_000_000
 ROUNDS = 200

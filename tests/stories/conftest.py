@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import shutil
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +15,6 @@ from bot import logs
 from bot.app import Timing
 from bot.kayran import Limits
 from bot.settings import Settings
-from bot.store import Database
 from tests.stage import Stage
 from tests.stage import stage as a_stage
 
@@ -28,21 +25,10 @@ BRISK = Timing(
 """A Kayran that has failed sooner; everything else as it really is."""
 
 
-@pytest.fixture(scope="session")
-def empty_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database as the bot makes it at its first start: making it takes longer than most stories."""
-    path = tmp_path_factory.mktemp("empty") / "records.db"
-    database = Database(f"sqlite:///{path}")
-    database.prepare()
-    database.close()
-    return path
-
-
 @pytest.fixture
-def environ(environ: dict[str, str], empty_record: Path, tmp_path: Path) -> dict[str, str]:
+def environ(environ: dict[str, str], record: str) -> dict[str, str]:
     """The environment of a bot that has been started once before."""
-    shutil.copy(empty_record, tmp_path / "records.db")
-    return environ
+    return environ | {"DATABASE_URL": record}
 
 
 @pytest.fixture
