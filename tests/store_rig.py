@@ -12,13 +12,14 @@ from bot.change import Change, Outcome, RecordedState
 from bot.changes import Claim, Result
 from bot.errors import StoreUnavailable
 from bot.notifications import Flags
-from bot.store import ChangeStore, Database, Leases, Outbox
+from bot.store import ChangeStore, Database, Leases, Outbox, RequestStore
 from bot.store.rows import find
 from tests.samples import ACCOUNT, request
 
 LEASES = Leases(send=30.0, deliver=20.0)
 AT_FIRST = 1_700_000_000.0
 """What a ``Clock`` shows when it is new."""
+NOT_KNOWN = Flags.unknown()
 NOTHING_YET = RecordedState(None)
 """What is known of an account of which nothing is on record."""
 
@@ -55,11 +56,14 @@ class Process:
         self.database = Database(url, clock, ticks)
         self.store = ChangeStore(self.database, leases.send)
         self.outbox = Outbox(self.database, leases.deliver)
+        self.requests = RequestStore(self.database, leases.deliver)
 
-    def accepted(self, key: str = "form-1", *on: str, **more: Any) -> Change:
+    def accepted(
+        self, key: str = "form-1", *on: str, before: Flags = NOT_KNOWN, **more: Any
+    ) -> Change:
         """A change that was asked for when nothing stood in its way."""
         state = self.store.recorded_state(ACCOUNT)
-        recorded = self.store.accept(ACCOUNT, request(key, *on, **more), Flags.unknown(), state)
+        recorded = self.store.accept(ACCOUNT, request(key, *on, **more), before, state)
         assert recorded is not None
         return recorded.change
 

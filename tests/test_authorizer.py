@@ -11,7 +11,6 @@ import pytest
 import urllib3
 
 from bot.access import Decision, Reason, Role
-from bot.errors import SettingsError
 from bot.sandbox.cast import ADMIN, MEMBER, OTHER_TEAM, TEAM
 from bot.slack.authorizer import (
     AT_A_SAVE_SECONDS,
@@ -159,14 +158,6 @@ def test_slack_is_asked_until_it_says(slack: Slack, stranger: Authorizer, fault:
 
     assert stranger.team == TEAM
     assert len(slack.calls_of("auth.test")) == 3
-
-
-def test_a_bad_token_ends_a_start(slack: Slack, stranger: Authorizer) -> None:
-    """At the start there is somebody to read it."""
-    slack.faults.next("auth.test", Fault.error("token_revoked"))
-
-    with pytest.raises(SettingsError, match=r"SLACK_BOT_TOKEN \(token_revoked\)"):
-        stranger.find_out_team()
 
 
 def test_a_bad_token_found_later_is_in_the_log(

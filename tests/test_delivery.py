@@ -19,6 +19,7 @@ from bot.slack.delivery import RESPONSE_URLS_AT_MOST, TOKEN_TROUBLE, Deliverer
 from bot.slack.receipt import CHANGE_ACTION_ID
 from bot.slack.replies import Replies
 from bot.store.outbox import GIVEN_UP_SECONDS
+from tests.samples import ALL_OFF
 from tests.standins import Fault, Slack, buttons
 from tests.store_rig import LEASES, Clock, Process, Watched, started
 
@@ -44,7 +45,8 @@ class Scene:
 
     def accepted(self, **fields: Any) -> Change:
         """A change on its way, of which nothing has been delivered."""
-        return self.here.accepted(f"form-{len(self.here.recorded())}", "mailStop", **fields)
+        key = f"form-{len(self.here.recorded())}"
+        return self.here.accepted(key, "mailStop", before=ALL_OFF, **fields)
 
     def ended(self, **fields: Any) -> Change:
         """A change that was applied, of which nothing has been delivered."""

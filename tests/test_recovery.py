@@ -34,30 +34,21 @@ class _Runs:
             assert self._changed.wait_for(lambda: self.number >= number, LONG)
 
 
-def test_it_runs_at_once_and_again_until_it_is_stopped() -> None:
-    """What was left is taken up at the start, and what is left later is as well."""
+@pytest.mark.parametrize(("every", "runs_then"), [(0.01, 3), (3600, 1)])
+def test_it_runs_at_once_and_again_until_it_is_stopped(every: float, runs_then: int) -> None:
+    """What was left is taken up at the start, and what is left later is as well; stopping waits for no
+    pause to be over.
+    """
     runs = _Runs()
-    recovery = Recovery(runs, every=0.01)
+    recovery = Recovery(runs, every)
     recovery.start()
-    runs.wait_for(3)
+    runs.wait_for(runs_then)
 
     recovery.stop(LONG)
     at_the_end = runs.number
 
     assert "recovery" not in [thread.name for thread in threading.enumerate()]
     assert runs.number == at_the_end
-
-
-def test_the_first_run_is_at_once() -> None:
-    """Nobody waits for the first pause to be over; and stopping does not wait for one either."""
-    runs = _Runs()
-    recovery = Recovery(runs, every=3600)
-    recovery.start()
-    runs.wait_for(1)
-
-    recovery.stop(LONG)
-
-    assert "recovery" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("gone"), ZeroDivisionError("unexpected")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,7 +20,6 @@ from bot.history import print_history
 from bot.notifications import Flags
 from bot.slack import request_form
 from bot.slack.form import UnreadableForm
-from bot.store import RequestStore
 from tests import samples
 from tests.samples import ACCOUNT
 from tests.store_rig import AT_FIRST, Clock, Process, started
@@ -27,6 +27,7 @@ from tests.store_rig import AT_FIRST, Clock, Process, started
 WANTED = Flags.of({"mailStop": False, "mailAborted": True})
 ASK = Ask(ACCOUNT, "", "U0MEMBER", "C0SCANS", None, WANTED, "Why not", "U0OWNER")
 MET = Flags.of({"mailStop": False, "mailAborted": True, "mailQueue": True})
+SET_HERE = samples.change("mailAborted", outcome=Outcome.APPLIED)
 SILENT = NoClearAnswer(Obstacle.TIMED_OUT)
 
 
@@ -36,12 +37,8 @@ SILENT = NoClearAnswer(Obstacle.TIMED_OUT)
         (None, KayranReport(MET), True),
         (None, KayranReport(Flags.of({"mailStop": False})), False),
         (None, KayranReport(Flags.of({"mailStop": True, "mailAborted": True})), False),
-        (samples.change("mailAborted", outcome=Outcome.APPLIED), KayranReport(), True),
-        (
-            samples.change("mailAborted", outcome=Outcome.APPLIED),
-            KayranReport(trouble=SILENT),
-            False,
-        ),
+        (SET_HERE, KayranReport(), True),
+        (SET_HERE, KayranReport(trouble=SILENT), False),
         (samples.change("mailAborted"), KayranReport(MET), False),
     ],
 )
@@ -129,101 +126,81 @@ def test_why_is_one_short_line() -> None:
     assert ask.why == "a b c d" + "e" * (TEXT_AT_MOST - 7)
 
 
-def requests_of(here: Process) -> RequestStore:
-    """The store of requests of a process."""
-    return RequestStore(here.database, 30.0)
+@pytest.fixture
+def here(database_url: str) -> Iterator[Process]:
+    """A process on an empty database."""
+    with started(database_url, Clock()) as one:
+        yield one
 
 
-def asked(store: RequestStore, ask: Ask = ASK) -> Ask:
+def asked(here: Process) -> Ask:
     """A request on record."""
-    recorded = store.ask(ask)
+    recorded = here.requests.ask(ASK)
     assert recorded is not None
     return recorded
 
 
-def test_it_is_kept_as_it_was_asked(database_url: str) -> None:
+def test_it_is_kept_as_it_was_asked(here: Process) -> None:
     """With its id and the time, then with its message and who ended it, once."""
-    with started(database_url, Clock()) as here:
-        store = requests_of(here)
-        ask = asked(store)
-        store.delivered(ask.id, "1.000001")
-        declined = store.end(ask.id, Ending.DECLINED, "U0ADMIN", "No")
+    ask = asked(here)
+    here.requests.delivered(ask.id, "1.000001")
+    declined = here.requests.end(ask.id, Ending.DECLINED, "U0ADMIN", "No")
 
-        assert ask == replace(ASK, id=1, asked_at=AT_FIRST)
-        assert declined == store.request(1)
-        assert declined == replace(
-            ask,
-            message_ts="1.000001",
-            ending=Ending.DECLINED,
-            decided_by="U0ADMIN",
-            remark="No",
-        )
-        assert store.end(ask.id, Ending.WITHDRAWN, "U0MEMBER") is None
-        assert store.request(1) == declined
-        assert store.request(2) is None
+    assert ask == replace(ASK, id=1, asked_at=AT_FIRST)
+    assert declined == here.requests.request(1)
+    ended: dict[str, Any] = {"ending": Ending.DECLINED, "decided_by": "U0ADMIN", "remark": "No"}
+    assert declined == replace(ask, message_ts="1.000001", **ended)
+    assert here.requests.end(ask.id, Ending.WITHDRAWN, "U0MEMBER") is None
+    assert here.requests.request(1) == declined
+    assert here.requests.request(2) is None
 
 
-def test_three_are_open_at_most_where_many_are_asked_at_once(database_url: str) -> None:
+def test_three_are_open_at_most_where_many_are_asked_at_once(here: Process) -> None:
     """Each counts those before it."""
-    with started(database_url) as here, ThreadPoolExecutor(6) as people:
-        store = requests_of(here)
-        here.accepted()
+    here.accepted()
+    with ThreadPoolExecutor(6) as people:
         for person in ("U0FIRST", "U0SECOND", "U0THIRD", "U0FOURTH"):
-            at_once = list(people.map(store.ask, [replace(ASK, user=person)] * 6))
+            at_once = list(people.map(here.requests.ask, [replace(ASK, user=person)] * 6))
 
             assert len([ask for ask in at_once if ask]) == OPEN_AT_MOST
 
 
-def test_a_change_grants_it_once(database_url: str) -> None:
+def test_a_change_grants_it_once(here: Process) -> None:
     """The change that is accepted first closes it; another one is nobody's."""
-    with started(database_url) as here:
-        store = requests_of(here)
-        ask = asked(store)
-        first = here.accepted("first", request_id=ask.id)
-        second = here.accepted("second", request_id=ask.id, user="U0OWNER")
-        granted = store.request(ask.id)
+    ask = asked(here)
+    first = here.accepted("first", request_id=ask.id)
+    second = here.accepted("second", request_id=ask.id, user="U0OWNER")
+    granted = here.requests.request(ask.id)
 
-        assert (first.request_id, second.request_id) == (ask.id, None)
-        assert granted is not None
-        assert (granted.ending, granted.decided_by) == (Ending.GRANTED, "U0ADMIN")
+    assert (first.request_id, second.request_id) == (ask.id, None)
+    assert granted is not None
+    assert (granted.ending, granted.decided_by) == (Ending.GRANTED, "U0ADMIN")
 
 
-@pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.SUPERSEDED])
-def test_a_change_that_comes_to_nothing_opens_it_again(database_url: str, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_change_that_comes_to_nothing_opens_it_again(here: Process, outcome: Outcome) -> None:
     """Where it is certain; what may have taken effect has used the request."""
-    with started(database_url) as here:
-        store = requests_of(here)
-        ask = asked(store)
-        here.accepted(request_id=ask.id)
-        here.store.close(here.claimed(), Result(outcome))
-        nothing = outcome in (Outcome.REFUSED, Outcome.FAILED)
-
-        assert (store.request(ask.id) == ask) is nothing
-        assert bool(store.open_requests()) is nothing
-
-
-def test_a_superseded_change_opens_it_again(database_url: str) -> None:
-    """It was never sent."""
-    with started(database_url) as here:
-        store = requests_of(here)
-        ask = asked(store)
-        here.accepted("first", request_id=ask.id)
-        here.accepted("second")
+    ask = asked(here)
+    here.accepted(request_id=ask.id)
+    if outcome is Outcome.SUPERSEDED:
+        here.accepted("another")
         here.claimed()
+    else:
+        here.store.close(here.claimed(), Result(outcome))
+    nothing = outcome not in (Outcome.APPLIED, Outcome.UNSURE)
 
-        assert store.request(ask.id) == ask
+    assert (here.requests.request(ask.id) == ask) is nothing
+    assert bool(here.requests.open_requests()) is nothing
 
 
-def test_the_history_tells_of_it(database_url: str) -> None:
+def test_the_history_tells_of_it(here: Process, database_url: str) -> None:
     """With who asked, for what, and who decided."""
-    with started(database_url, Clock()) as here:
-        store = requests_of(here)
-        store.end(asked(store).id, Ending.DECLINED, "U0ADMIN")
-        asked(store)
-        lines, table = io.StringIO(), io.StringIO()
-        print_history(database_url, 0.0, None, True, lines)
-        print_history(database_url, 0.0, None, False, table)
-        first, second = (json.loads(line) for line in lines.getvalue().splitlines())
+    here.requests.end(asked(here).id, Ending.DECLINED, "U0ADMIN")
+    asked(here)
+    lines, table = io.StringIO(), io.StringIO()
+    print_history(database_url, 0.0, None, True, lines)
+    print_history(database_url, 0.0, None, False, table)
+    first, second = (json.loads(line) for line in lines.getvalue().splitlines())
 
     assert (first["kind"], first["number"], first["outcome"]) == ("request", 1, "declined")
     assert (first["user_id"], first["decided_by"]) == ("U0MEMBER", "U0ADMIN")

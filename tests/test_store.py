@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,7 +190,7 @@ def test_of_many_at_the_same_instant_one_is_recorded(
 def test_of_one_button_s_proposals_one_is_recorded(here: Process) -> None:
     """Whoever is later gets the change that the button has made already."""
     origin = here.closed("form-1")
-    undo = {"origin": Origin.UNDO, "origin_change": origin.id}
+    undo: dict[str, Any] = {"origin": Origin.UNDO, "origin_change": origin.id}
     first = here.accepted("form-2", **undo)
 
     second = here.store.accept(

@@ -11,7 +11,7 @@ import pytest
 from bot.access import Reason, Role
 from bot.change import Change, CurrentState, KayranReport, Origin, Outcome, RecordedState
 from bot.errors import NoClearAnswer, NotSent, Obstacle, Refused
-from bot.notifications import NOTIFICATIONS, PARAMETERS, Flags
+from bot.notifications import PARAMETERS, Flags
 from bot.slack import authorizer, words
 from tests.odd_answers import NASTY_REASON
 from tests.samples import ALL_OFF, change
@@ -169,12 +169,6 @@ def test_a_refusal_says_what_to_do() -> None:
     assert [refusal for refusal in REFUSALS if not refusal.endswith(steps)] == []
 
 
-def test_an_option_fits() -> None:
-    """Each of the nine has a label and a description of its own, short enough for a checkbox."""
-    assert len({n.label for n in NOTIFICATIONS}) == len({n.description for n in NOTIFICATIONS}) == 9
-    assert all(len(words.option(n)) <= 75 for n in NOTIFICATIONS)
-
-
 def test_nothing_is_claimed_that_is_not_known() -> None:
     """Of a change that is not applied nothing says that it is, or that it was checked."""
     for one in every_change():
@@ -240,13 +234,3 @@ def test_quoted_text_by_example(foreign: str, shown: str) -> None:
 def test_a_mailbox_is_masked(mailbox: str, shown: str) -> None:
     """Who knows the address recognises it; who doesn't can't read it, and it can do no harm."""
     assert words.masked(mailbox) == shown
-
-
-def test_why_a_result_comes_another_way() -> None:
-    """What is in the way, and what to do where something can be done: nobody invites a bot to a DM."""
-    told = {(e, c): words.why_here(e, c) for e, c in itertools.product(ERRORS, CHANNELS)}
-
-    assert "/invite @kayran-notify" in told["channel_not_found", "C0SCANS"]
-    assert "/invite" not in told["channel_not_found", "D0OTHERS"]
-    assert told["is_archived", "C0SCANS"] == "Sent here because <#C0SCANS> is archived."
-    assert "the bot's token" in told["token_revoked", "D0OTHERS"]

@@ -95,6 +95,7 @@ def test_where_the_bot_may_not_post(stage: Stage, channel: str, why: str) -> Non
     assert told.channel == channel
     assert told.text.startswith(f"<@{ADMIN}> turned *Stop* on")
     assert f"Sent here because {why}." in told.text
+    assert ("/invite @kayran-notify" in told.text) is (channel in (BOARD, LOBBY))
     assert "a_code" not in told.text
     assert stage.kayran.flags["mailStop"] is True
     called = [call.method for call in stage.slack.calls if call.method.startswith("chat.")]
