@@ -177,6 +177,7 @@ class Slack(SlackStandIn):
         secrets: the secret part of every ``response_url`` that went out.
         faults: what goes wrong next.
         link: set it to send by Socket Mode instead of HTTP.
+        sockets: where connections may be opened, also while it sends by HTTP.
     """
 
     def __init__(self, app_token: str = "xapp-made-up", **more: Any) -> None:
@@ -187,6 +188,7 @@ class Slack(SlackStandIn):
         self.secrets: list[str] = []
         self.faults = Faults()
         self.link: SocketStandIn | None = None
+        self.sockets: SocketStandIn | None = None
 
     def stop(self) -> None:
         """Stop, and let go of the calls that hang."""
@@ -216,9 +218,10 @@ class Slack(SlackStandIn):
         return reply
 
     def _open_connection(self, token: str | None) -> Reply:
-        if token != self.app_token or self.link is None:
+        sockets = self.link or self.sockets
+        if token != self.app_token or sockets is None:
             return Reply.json({"ok": False, "error": "invalid_auth"})
-        return Reply.json({"ok": True, "url": self.link.open_url()})
+        return Reply.json({"ok": True, "url": sockets.open_url()})
 
     def calls_of(self, method: str) -> list[ApiCall]:
         """The calls of one method."""

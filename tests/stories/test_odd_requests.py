@@ -131,7 +131,7 @@ def test_odd_requests(environ: dict[str, str], tmp_path: Path, pytestconfig: pyt
     slack.ack_limit = 20
     did: Counter[int | None] = Counter()
     with outside(own, slack) as stage, SocketStandIn() as sockets, contextlib.ExitStack() as ends:
-        bots = []
+        bots, slack.sockets = [], sockets
         for line, slack.link in (("worker", sockets), ("web", None)):
             bots.append(ends.enter_context(real(stage, tmp_path, line)))
         sockets.wait_for_connections(1)
