@@ -145,7 +145,6 @@ def _serve(chosen: argparse.Namespace) -> int:
     try:
         bot.start()
         gc.enable()
-        bot.introduce()
         if chosen.http or settings.slack_app_token is None:
             web.server(bot, settings.port, chosen.host)()
         else:

@@ -23,7 +23,7 @@ from requests.adapters import HTTPAdapter
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 
-from bot.changes import READ_BACK_SECONDS, Changes
+from bot.changes import Changes
 from bot.errors import StoreUnavailable
 from bot.kayran import STYLES, Kayran, Limits
 from bot.metrics import Metrics, for_prometheus
@@ -158,20 +158,6 @@ class Bot:
         log.info("the record is %s", self._database)
         self._recovery.start()
 
-    def introduce(self) -> None:
-        """Say in the log whose e-mails the bot switches, asking Kayran beside everything else."""
-        for changes in self._accounts.values():
-            self._background.submit(self._introduce, changes)
-
-    def _introduce(self, changes: Changes) -> None:
-        report = changes.read(READ_BACK_SECONDS)
-        name = f" of {changes.mailbox}" if changes.mailbox else ""
-        if report.trouble is None:
-            log.info("Kayran's e-mails%s go to %s", name, words.masked(report.mailbox or ""))
-        else:
-            why = getattr(report.trouble, "reason", report.trouble)
-            log.warning("Kayran does not answer%s: %s. Check KAYRAN_API_KEY.", name, why)
-
     def trouble(self) -> str | None:
         """Why the bot can't serve right now; ``None`` where it can."""
         if self._authorizer.team is None:
@@ -200,11 +186,8 @@ class Bot:
             changes.stop()
         self._recovery.stop(min(RECOVERY_ENDS_SECONDS, within))
         finished = _shut_down(self._background, until) and _shut_down(self._calls, until)
-        with contextlib.suppress(StoreUnavailable):
-            left = bool(self._store.open_accounts() or self._outbox.pending(1))
-            in_hand = "finished" if finished else "not finished in time"
-            on_record = "some changes are left on record" if left else "nothing is left to do"
-            log.info("the bot ends: what was in hand is %s, %s", in_hand, on_record)
+        in_hand = "finished" if finished else "on record, for the next start"
+        log.info("the bot ends: what was in hand is %s", in_hand)
         self._kayran_session.close()
         self._connections.clear()
         self._database.close()

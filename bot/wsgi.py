@@ -15,7 +15,6 @@ def create_app() -> Bot:
     bot = assemble(entry.read_settings(os.environ, over_http=True))
     try:
         bot.start()
-        bot.introduce()
     except (SettingsError, StoreUnusable) as error:
         entry.say(error)
         raise SystemExit(entry.WRONG_SETTINGS) from error
