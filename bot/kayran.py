@@ -15,7 +15,6 @@ import json
 import logging
 import re
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -241,8 +240,10 @@ class Kayran:
         except (OSError, HTTPError, NoResult) as error:
             # requests' errors are OSErrors.
             exchange.cancel()
+            # From here on it is not sent any more; what is being sent right now is taken for sent.
+            body.until = 0.0
             kinds = tuple(type(one) for one in _with_contexts(error))
-            if body.claim():
+            if not body.is_sent:
                 untrusted = ssl.SSLCertVerificationError in kinds
                 raise NotSent(Obstacle.UNTRUSTED if untrusted else Obstacle.UNREACHABLE) from error
             obstacles = (o for among, o in _OBSTACLES if any(issubclass(k, among) for k in kinds))
@@ -330,14 +331,8 @@ class _Body(io.BytesIO):
         super().__init__(content)
         self.until = until
         self.has_content = bool(content)
-        self._claim = threading.Lock()
-        if not content:
-            # Nobody can tell when a request without a body is on its way.
-            self.claim()
-
-    def claim(self) -> bool:
-        """Decide whether it is sent: true for the first to ask, the sender or who gives up."""
-        return self._claim.acquire(blocking=False)
+        # Nobody can tell when a request without a body is on its way.
+        self.is_sent = not content
 
     def read(self, size: int | None = -1) -> bytes:
         """The next bytes to send.
@@ -345,7 +340,9 @@ class _Body(io.BytesIO):
         Raises:
             TimeoutError: when nobody waits for the answer any more.
         """
-        if self.tell() == 0 and not (time.monotonic() < self.until and self.claim()):
+        # Before the look at the clock: whoever gives up turns the clock first, then looks at this.
+        self.is_sent = True
+        if self.tell() == 0 and time.monotonic() >= self.until:
             raise TimeoutError("too late to send")
         return super().read(size)
 
