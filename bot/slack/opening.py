@@ -9,14 +9,12 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 
-from slack_sdk.errors import SlackApiError
 from slack_sdk.models.blocks.blocks import Block
 from slack_sdk.models.views import View
 
 from bot.slack import form, words
-from bot.slack.client import FAILED, SLACKS_OWN_FAULTS, error_code
+from bot.slack.client import FAILED, error_code
 from bot.slack.form import Basis, Said
 from bot.slack.mrkdwn import buttons, section
 from bot.slack.payloads import Call
@@ -80,23 +78,19 @@ class Opening:
         # Made from the trigger: a command that is delivered twice names one form.
         name = hashlib.blake2b((call.trigger or "").encode(), digest_size=16)
         external_id = name.hexdigest()
-        opening = self.services.calls.submit(self._open, call, external_id)
+        views_open, first = self.services.opening.views_open, form.loading(external_id)
+        opening = self.services.calls.submit(views_open, trigger_id=call.trigger or "", view=first)
         view = form.shown(worded(call, make))
         try:
-            view_id = opening.result()
+            view_id = str(opening.result()["view"]["id"])
         except FAILED as error:
-            by_name = {"external_id": external_id}
-            if not _may_have_been_done(error) or self.services.fill(call, view, **by_name):
+            # It may stand all the same: Slack's answer is lost, or the command came twice.
+            if self.services.fill(call, view, external_id=external_id):
                 self._not_opened(call, view, error_code(error), with_button=with_button)
             return
         trouble = self.services.fill(call, view, view_id=view_id)
         if trouble and trouble not in _FORM_GONE:
             self.services.answer(call, message([section(words.NOT_FILLED)]))
-
-    def _open(self, call: Call, external_id: str) -> str:
-        view = form.loading(external_id)
-        opened = self.services.opening.views_open(trigger_id=call.trigger or "", view=view)
-        return str(opened["view"]["id"])
 
     def _not_opened(self, call: Call, view: View, code: str, *, with_button: bool) -> None:
         """Say that Slack would not open the form where the command was typed, with a button that
@@ -114,12 +108,3 @@ class Opening:
             value = call.text[:2000] or None
             blocks.append(buttons(value, (words.OPEN_FORM, OPEN_FORM_ACTION_ID)))
         self.services.answer(call, message(blocks))
-
-
-def _may_have_been_done(error: Exception) -> bool:
-    """Whether an error leaves it open that Slack opened the form all the same."""
-    if not isinstance(error, SlackApiError):
-        return True
-    status = getattr(error.response, "status_code", 200)
-    is_slacks_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return is_slacks_fault or error_code(error) in _OPEN_ALREADY | SLACKS_OWN_FAULTS
