@@ -96,8 +96,9 @@ class Watched:
     """A part of the store of which a test sees every call, holds it up, or finds the database away.
 
     Attributes:
-        away: the methods whose next calls find it away, one for each.
-        before: called with a method's name before it does anything.
+        away: the calls whose next ones find it away, one for each: a method's name, or the first thing
+            that it is to put on record.
+        before: called with that before anything is done.
     """
 
     def __init__(self, part: object) -> None:
@@ -106,11 +107,15 @@ class Watched:
         self.before: Callable[[str], object] = lambda _: None
 
     def __getattr__(self, method: str) -> Any:
-        if method in self.away:
-            self.away.remove(method)
-            raise StoreUnavailable("away")
-        self.before(method)
-        return getattr(self._part, method)
+        def call(*which: Any, **what: Any) -> Any:
+            named = next(iter(what), method)
+            if named in self.away:
+                self.away.remove(named)
+                raise StoreUnavailable("away")
+            self.before(named)
+            return getattr(self._part, method)(*which, **what)
+
+        return call
 
 
 @contextlib.contextmanager

@@ -131,7 +131,7 @@ def test_with_nothing_to_deliver_slack_hears_nothing(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("method", "parents", "results"),
-    [("posted_parent", 2, 1), ("posted_reply", 1, 2), ("delivered", 1, 1)],
+    [("parent_ts", 2, 1), ("reply_ts", 1, 2), ("delivered", 1, 1)],
 )
 def test_what_is_not_on_record_as_posted_is_posted_again(
     scene: Scene, method: str, parents: int, results: int
@@ -148,7 +148,7 @@ def test_what_is_not_on_record_as_posted_is_posted_again(
     assert scene.is_done()
 
 
-@pytest.mark.parametrize("method", ["posted_parent", "posted_reply"])
+@pytest.mark.parametrize("method", ["parent_ts", "reply_ts"])
 def test_what_slack_has_answered_is_put_on_record_with_patience(scene: Scene, method: str) -> None:
     """A database that is away for a moment has nothing posted twice."""
     scene.outbox.away = [method] * 2
@@ -269,7 +269,7 @@ def test_without_a_response_url_it_is_a_direct_message(scene: Scene) -> None:
     change = scene.ended(channel=ARCHIVED)
     scene.deliverer.remember(change.id, scene.response_url())
     scene.slack.faults.next("response_url", Fault.http(404))
-    scene.is_cut_short(change, "posted_reply")
+    scene.is_cut_short(change, "reply_ts")
     asked = len(scene.slack.calls)
 
     delivered = scene.deliver(change)
@@ -291,8 +291,8 @@ def test_a_channel_that_closes_after_the_parent_message(scene: Scene) -> None:
     delivered = scene.deliver(change)
 
     assert (delivered.parent_ts, delivered.post_error) == (change.parent_ts, "is_archived")
-    written = [step for step in steps if step in ("posted_parent", "posted_reply", "delivered")]
-    assert written == ["posted_parent", "posted_reply", "delivered"]
+    written = [step for step in steps if step in ("post_error", "reply_ts", "delivered")]
+    assert written == ["post_error", "reply_ts", "delivered"]
     assert len(scene.direct()) == 1
 
 
@@ -345,7 +345,7 @@ def test_a_used_button_goes_before_the_change_it_made_has_ended(scene: Scene) ->
     assert buttons(result) == [CHANGE_ACTION_ID]
 
 
-@pytest.mark.parametrize("method", ["claim_delivery", "posted_reply"])
+@pytest.mark.parametrize("method", ["claim_delivery", "reply_ts"])
 def test_a_button_that_was_used_meanwhile(scene: Scene, method: str) -> None:
     """Whoever presses while the result is being posted, or is posted again, finds the button gone."""
     change = scene.ended()

@@ -265,7 +265,7 @@ def test_what_may_have_been_sent_is_sent_again_before_anything_newer(
 def test_how_a_change_ended_is_on_record(here: Process, clock: Clock) -> None:
     """The result is kept whole, the lease is free again, and there is something to report."""
     change = here.accepted()
-    here.outbox.posted_parent(change.id, parent_ts="1.000001")
+    here.outbox.posted(change.id, parent_ts="1.000001")
     claim = here.claimed()
     shown = Flags.of({"mailStop": True, "mailQueue": False})
     clock.forward(3)
@@ -339,7 +339,7 @@ def test_after_its_parent_nothing_is_pending_until_it_has_ended(here: Process) -
     change = here.accepted()
     here.outbox.claim_delivery(change.id)
 
-    posted = here.outbox.posted_parent(change.id, parent_ts="1.000001")
+    posted = here.outbox.posted(change.id, parent_ts="1.000001")
 
     assert (posted.parent_ts, posted.post_error) == ("1.000001", None)
     assert here.outbox.claim_delivery(change.id) is None
@@ -351,16 +351,12 @@ def test_each_step_renews_the_lease(here: Process, other: Process, clock: Clock)
     """Where the change has ended, the process that posts its parent and its reply stays at it."""
     change = here.closed()
     here.outbox.claim_delivery(change.id)
-    steps = (
-        lambda: here.outbox.posted_parent(change.id, parent_ts="1.000001"),
-        lambda: here.outbox.posted_reply(change.id, ts="1.000002", channel="C0SCANS"),
-        lambda: here.outbox.posted_reply(change.id, ts="", channel="D0", post_error="is_archived"),
-    )
+    elsewhere = {"reply_ts": "", "reply_channel": "D0", "post_error": "is_archived"}
+    in_thread = {"reply_ts": "1.000002", "reply_channel": "C0SCANS"}
     errors = []
-    for step in steps:
+    for step in ({"parent_ts": "1.000001"}, in_thread, elsewhere):
         clock.forward(LEASES.deliver - 1)
-        step()
-        errors.append(here.found(change.id).post_error)
+        errors.append(here.outbox.posted(change.id, **step).post_error)
     clock.forward(LEASES.deliver - 1)
 
     assert other.outbox.claim_delivery(change.id) is None

@@ -66,7 +66,7 @@ class Buttons:
             services.carry_on(saved.change, press.response_url)
             if press.ephemeral:
                 # An ephemeral message can be changed through its own press alone.
-                message = receipt.result([change, saved.change], post_error=change.post_error)
+                message = receipt.result([change, saved.change])
                 services.replies.post(press.response_url, message, replace=True)
         return None
 

@@ -16,6 +16,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 
 from slack_sdk import WebClient
@@ -57,13 +58,11 @@ class Later(Exception):
     """It can't be delivered now.
 
     Attributes:
-        reason: an error's name or Slack's code, for the log.
         seconds: what Slack asked to wait.
     """
 
     def __init__(self, reason: str, seconds: float = 0.0) -> None:
         super().__init__(reason)
-        self.reason = reason
         self.seconds = seconds
 
 
@@ -118,8 +117,8 @@ class Deliverer:
         try:
             self._deliver(change)
         except TokenRejected as rejected:
-            log.error("Slack does not take messages with SLACK_BOT_TOKEN: %s", rejected.reason)  # noqa: TRY400 (the code says it all)
-            if not self._deliver_without_token(change.id, rejected.reason):
+            log.error("Slack does not take messages with SLACK_BOT_TOKEN: %s", str(rejected))  # noqa: TRY400 (the code says it all)
+            if not self._deliver_without_token(change.id, str(rejected)):
                 self._postpone(change.id, rejected)
         except Later as later:
             self._postpone(change.id, later)
@@ -146,41 +145,35 @@ class Deliverer:
         none: there the result is all.
         """
         if change.thread is not None or change.is_direct:
-            return self._posted_parent(change, parent_ts=change.thread)
+            return self._posted(change, parent_ts=change.thread)
         try:
             message = receipt.parent(receipt.story(change, self._outbox.follow_up))
             ts, _ = self.post(change.channel, message)
         except ChannelClosed as closed:
-            return self._posted_parent(change, post_error=str(closed))
-        return self._posted_parent(change, parent_ts=ts)
+            return self._posted(change, post_error=str(closed))
+        return self._posted(change, parent_ts=ts)
 
     def _post_reply(self, change: Change) -> Message:
         """Post the result in the thread, or elsewhere; what was posted."""
-        post_error = change.post_error
-        if post_error is None:
+        if change.post_error is None:
+            message = self._result(change)
             try:
-                message = self._result(change)
-                posted = self.post(change.channel, message, thread_ts=change.parent_ts)
+                ts, channel = self.post(change.channel, message, change.parent_ts)
             except ChannelClosed as closed:
-                post_error = str(closed)
                 # On record first: that renews the lease, for the ways round are as long again.
-                self._posted_parent(change, parent_ts=change.parent_ts, post_error=post_error)
+                change = self._posted(change, post_error=str(closed))
             else:
-                self._posted_reply(change, *posted)
+                self._posted(change, reply_ts=ts, reply_channel=channel)
                 return message
-        return self._post_elsewhere(change, post_error)
-
-    def _post_elsewhere(self, change: Change, post_error: str) -> Message:
-        message = self._result(change, post_error)
-        if self._replies.post(self._response_urls.get(change.id), message):
-            posted = ("", change.channel)
-        else:
+        message = self._result(change)
+        ts, channel = "", change.channel
+        if not self._replies.post(self._response_urls.get(change.id), message):
             try:
                 # A user's id as the channel opens the bot's own conversation with them.
-                posted = self.post(change.user, message)
+                ts, channel = self.post(change.user, message)
             except ChannelClosed as closed:
                 raise Later(str(closed)) from closed
-        self._posted_reply(change, *posted, post_error)
+        self._posted(change, reply_ts=ts, reply_channel=channel)
         return message
 
     def _deliver_without_token(self, change_id: int, code: str) -> bool:
@@ -188,24 +181,15 @@ class Deliverer:
         change = self._outbox.change(change_id)
         if change is None or change.outcome is None or change.reply_ts is not None:
             return False
-        message = self._result(change, code)
+        message = self._result(replace(change, post_error=code))
         if not self._replies.post(self._response_urls.get(change.id), message):
             return False
-        self._posted_reply(change, "", change.channel, code)
+        self._posted(change, reply_ts="", reply_channel=change.channel, post_error=code)
         self._done(change)
         return True
 
-    def _posted_parent(
-        self, change: Change, parent_ts: str | None = None, post_error: str | None = None
-    ) -> Change:
-        posted = {"parent_ts": parent_ts, "post_error": post_error}
-        return insist(lambda: self._outbox.posted_parent(change.id, **posted))
-
-    def _posted_reply(
-        self, change: Change, ts: str, channel: str, post_error: str | None = None
-    ) -> None:
-        outbox, where = self._outbox, {"ts": ts, "channel": channel}
-        insist(lambda: outbox.posted_reply(change.id, **where, post_error=post_error))
+    def _posted(self, change: Change, **where: str | None) -> Change:
+        return insist(lambda: self._outbox.posted(change.id, **where))
 
     def _done(self, change: Change) -> None:
         self._outbox.delivered(change.id)
@@ -253,19 +237,18 @@ class Deliverer:
         if ask is not None and ask.message_ts is not None:
             messages.append((ask.channel, ask.message_ts, receipt.request(ask)))
         if change.reply_ts and change.reply_channel:
-            result = self._result(change, change.post_error)
-            messages.append((change.reply_channel, change.reply_ts, result))
+            messages.append((change.reply_channel, change.reply_ts, self._result(change)))
         return messages
 
-    def _result(self, change: Change, post_error: str | None = None) -> Message:
+    def _result(self, change: Change) -> Message:
         origin = self._outbox.change(change.origin_change)
         story = receipt.story(change, self._outbox.follow_up)
         ask = self._outbox.request(change.request_id)
-        return receipt.result(story, origin, post_error, ask)
+        return receipt.result(story, origin, ask)
 
     def _postpone(self, change_id: int, later: Later) -> None:
         pause = self._outbox.postpone(change_id, later.seconds)
-        said = {"id": change_id, "why": later.reason, "seconds": pause or 0}
+        said = {"id": change_id, "why": later, "seconds": pause or 0}
         if pause is None:
             log.error("change %(id)s: not delivered for a day, given up (%(why)s)", said)
         else:

@@ -108,10 +108,7 @@ def state(story: Sequence[Change]) -> str:
 
 
 def result(
-    story: Sequence[Change],
-    origin: Change | None = None,
-    post_error: str | None = None,
-    ask: Ask | None = None,
+    story: Sequence[Change], origin: Change | None = None, ask: Ask | None = None
 ) -> Message:
     """How a change ended.
 
@@ -119,7 +116,6 @@ def result(
         story: a change that has ended, and what its button made. Where it was used, the button is
             gone, and this says who used it.
         origin: the change that this one undoes or tries again.
-        post_error: Slack's error code, where the result can't go to the channel.
         ask: the request that it granted.
     """
     change, *follow_ups = story
@@ -130,15 +126,15 @@ def result(
         lines.insert(start, words.follows(change, origin))
         if change.origin is Origin.UNDO and change.outcome is Outcome.APPLIED:
             lines += words.stays(origin, change)
-    elif post_error is not None or change.thread is not None or change.is_direct:
+    elif change.post_error is not None or change.thread is not None or change.is_direct:
         # No parent message says it.
         lines.insert(start, words.asked(change))
     if ask is not None:
         lines.append(words.of_request(ask, change))
     remark = words.remark(change, used=bool(follow_ups))
     blocks: list[Block] = [section("\n".join(lines)), context(remark)]
-    if post_error is not None:
-        blocks.append(context(words.why_here(post_error, change.channel)))
+    if change.post_error is not None:
+        blocks.append(context(words.why_here(change.post_error, change.channel)))
     if follow_ups:
         blocks.append(context(words.used(follow_ups[0])))
     # The value is the change's id and nothing else: what it means is looked up when it is pressed.

@@ -5,7 +5,6 @@ transaction. ``deliver_at`` says from when, 0 for at once; it is empty where the
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -51,33 +50,23 @@ class Outbox(Leasing):
             taken = connection.execute(take.values(delivery_lease_until=now + self._lease))
             return find_first(connection, this) if taken.rowcount else None
 
-    def posted_parent(
-        self, change_id: int, *, parent_ts: str | None = None, post_error: str | None = None
-    ) -> Change:
-        """Put on record the message its thread hangs on, or why there is none.
+    def posted(self, change_id: int, **where: str | None) -> Change:
+        """Put on record where one of its messages stands, or why there is none.
 
         Where the change has not ended yet, there is nothing more to report, and the lease is given
-        back; where it has, the lease is renewed for the result.
+        back; where it has, the lease is renewed for what is left.
+
+        Args:
+            change_id: the change that is reported.
+            where: ``parent_ts``, ``post_error``, ``reply_ts``, ``reply_channel``.
         """
         ended = changes.c.outcome.is_not(None)
-        posted = {"parent_ts": parent_ts, "post_error": post_error}
         with self._database.writing() as connection:
             until = sa.case((ended, self._database.now(connection) + self._lease))
             due = sa.case((ended, changes.c.deliver_at))
             return update_change(
-                connection, change_id, deliver_at=due, delivery_lease_until=until, **posted
+                connection, change_id, deliver_at=due, delivery_lease_until=until, **where
             )
-
-    def posted_reply(
-        self, change_id: int, *, ts: str, channel: str, post_error: str | None = None
-    ) -> None:
-        """Put on record where the result stands; ``ts`` is empty where a ``response_url`` took it."""
-        posted: dict[str, Any] = {"reply_ts": ts, "reply_channel": channel}
-        if post_error is not None:
-            posted["post_error"] = post_error
-        with self._database.writing() as connection:
-            until = self._database.now(connection) + self._lease
-            update_change(connection, change_id, delivery_lease_until=until, **posted)
 
     def delivered(self, change_id: int) -> None:
         """Put on record that everything about this change has been reported."""

@@ -99,8 +99,8 @@ def _change(here: Process) -> None:
     assert store.latest(11)
     (change_id,) = outbox.pending(16)
     assert outbox.claim_delivery(change_id) is not None
-    outbox.posted_parent(change_id, parent_ts="1700000000.000100")
-    outbox.posted_reply(change_id, ts="1700000000.000200", channel="C0SCANS")
+    outbox.posted(change_id, parent_ts="1700000000.000100")
+    outbox.posted(change_id, reply_ts="1700000000.000200", reply_channel="C0SCANS")
     store.follow_up(change_id)
     outbox.delivered(change_id)
     assert not store.open_accounts()
