@@ -72,15 +72,10 @@ class Ask:
         """Until when it can be granted."""
         return self.asked_at + GOOD_FOR_SECONDS
 
-    @property
-    def choices(self) -> dict[str, bool]:
-        """What is to be turned on (true) or off (false)."""
-        return self.wanted.known
-
     def is_met_by(self, current: CurrentState) -> bool:
         """Whether all of it is so already, for certain: Kayran has answered, and nothing is on its way."""
         certain = current.report.trouble is None and not current.recorded.underway
-        return certain and all(current.flags[p] is value for p, value in self.choices.items())
+        return certain and all(current.flags[p] is value for p, value in self.wanted.known.items())
 
     def not_as_asked(self, change: Change) -> dict[str, bool]:
         """What this change sets otherwise than was asked for, or without having been asked."""

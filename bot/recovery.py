@@ -62,15 +62,10 @@ class Recovery:
             self._thread.join(within)
 
     def _keep_running(self) -> None:
-        failing = ""
         while not self._stopping.is_set():
             try:
                 self._run()
-            except Exception as error:
-                # What is on record must not depend on this never happening; it is said once.
-                if repr(error) != failing:
-                    log.exception("recovery failed; it is tried again every few seconds")
-                failing = repr(error)
-            else:
-                failing = ""
+            except Exception:
+                # What is on record must not depend on this never happening.
+                log.exception("recovery failed; it is tried again in a few seconds")
             self._stopping.wait(self._every * random.uniform(0.75, 1.25))  # noqa: S311 (no secret)

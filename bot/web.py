@@ -13,10 +13,9 @@ from __future__ import annotations
 import hmac
 import logging
 import resource
-import secrets
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +47,7 @@ SPARE_FILES = 256
 FRESH_SECONDS = 300
 """How old a signature may be (https://docs.slack.dev/authentication/verifying-requests-from-slack)."""
 
-ALLOWED = {EVENTS_PATH: ("POST",), HEALTH_PATH: ("GET", "HEAD"), METRICS_PATH: ("GET", "HEAD")}
-
+READING = ("GET", "HEAD")
 Answer = tuple[HTTPStatus, str, bytes]
 Trouble = Callable[[], str | None]
 """Says in a sentence why the bot can't serve, where it can't."""
@@ -68,31 +66,31 @@ class Web:
     """
 
     def __init__(self, bolt: App, secret: str | None, trouble: Trouble, metrics: Metrics) -> None:
-        self._bolt, self._trouble, self._metrics = bolt, trouble, metrics.page
-        self._verifier = SignatureVerifier(secret or secrets.token_hex())
-        there = {EVENTS_PATH: secret, HEALTH_PATH: trouble, METRICS_PATH: metrics.page}
-        self._allowed = {path: ALLOWED[path] for path, needed in there.items() if needed}
+        self._bolt, self._trouble = bolt, trouble
+        self._routes: dict[str, tuple[Sequence[str], Callable[[WSGIEnvironment], Answer]]] = {}
+        self._routes[HEALTH_PATH] = READING, self._health
+        if secret:
+            self._verifier = SignatureVerifier(secret)
+            self._routes[EVENTS_PATH] = ("POST",), self._events
+        if (page := metrics.page) is not None:
+            self._routes[METRICS_PATH] = READING, lambda _: (HTTPStatus.OK, TEXT, page())
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
-        headers = []
-        if path not in self._allowed:
+        method, headers = environ["REQUEST_METHOD"], []
+        allowed, answer = self._routes.get(environ.get("PATH_INFO", ""), ((), None))
+        if answer is None:
             status, content_type, body = _plain(HTTPStatus.NOT_FOUND)
-        elif method not in self._allowed[path]:
+        elif method not in allowed:
             status, content_type, body = _plain(HTTPStatus.METHOD_NOT_ALLOWED)
-            headers = [("Allow", ", ".join(self._allowed[path]))]
-        elif path == EVENTS_PATH:
-            status, content_type, body = self._events(environ)
-        elif path == METRICS_PATH and self._metrics is not None:
-            status, content_type, body = HTTPStatus.OK, TEXT, self._metrics()
+            headers = [("Allow", ", ".join(allowed))]
         else:
-            status, content_type, body = self._health()
+            status, content_type, body = answer(environ)
         headers += [("Content-Type", content_type), ("Content-Length", str(len(body)))]
         start_response(f"{status.value} {status.phrase}", headers)
         return [] if method == "HEAD" else [body]
 
-    def _health(self) -> Answer:
+    def _health(self, _environ: WSGIEnvironment) -> Answer:
         trouble = self._trouble()
         return _plain(HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK, trouble or "ok")
 

@@ -126,11 +126,8 @@ class Asking:
         # Its own button is still there to be pressed again.
         self.opening.show(press, lambda: make(press, *more), with_button=False)
 
-    def _request(self, press: Call) -> Ask | None:
-        return self.services.requests.request(press.number)
-
     def _withdrawn(self, press: Call) -> Said:
-        ask = self._request(press)
+        ask = self.services.requests.request(press.number)
         if ask is None or ask.user != press.user:
             return words.not_yours(ask) if ask else words.OLDER_RELEASE
         return self.settle(ask, Ending.WITHDRAWN, press.user)
@@ -139,7 +136,7 @@ class Asking:
         """What whoever may sees of a request: ``make`` while it is open, else how it ended."""
         if refusal := self.services.refusal(call, "request"):
             return refusal
-        ask = self._request(call)
+        ask = self.services.requests.request(call.number)
         if ask is None or ask.account not in self.services.accounts:
             return words.OLDER_RELEASE
         return words.request_state(ask) if ask.ending else make(ask)
@@ -152,5 +149,5 @@ class Asking:
         basis = Basis.of(current, ask.account, here)
         basis = replace(basis, origin=Origin.REQUEST, request_id=ask.id)
         return form.build(
-            basis, current, self.services.mailboxes, ask.choices, [words.request(ask)]
+            basis, current, self.services.mailboxes, ask.wanted.known, [words.request(ask)]
         )

@@ -20,8 +20,10 @@ import contextlib
 import json
 import re
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from slack_sdk.models import blocks as kit
@@ -155,7 +157,8 @@ class Submission:
     @property
     def first_input(self) -> str:
         """The block id of the form's first input, on which an error can hang."""
-        return next(iter(_input_ids(self.basis)))
+        known = (phase.value for phase in Phase if _known(phase, self.basis))
+        return _block_id(next(chain(known, self.basis.shown.unknown_ones)), self.basis.form)
 
     @property
     def own_changes(self) -> dict[str, bool]:
@@ -383,11 +386,6 @@ def _known(phase: Phase, basis: Basis) -> Sequence[Notification]:
     return [n for n in NOTIFICATIONS if n.phase is phase and basis.shown[n.parameter] is not None]
 
 
-def _input_ids(basis: Basis) -> list[str]:
-    names = [phase.value for phase in Phase if _known(phase, basis)]
-    return [_block_id(name, basis.form) for name in [*names, *basis.shown.unknown_ones]]
-
-
 def _block_id(name: str, form: str) -> str:
     return f"{name}.{form}"
 
@@ -423,20 +421,10 @@ def decode(metadata: str, user: str) -> Basis:
     """Read ``private_metadata`` as any payload: what is in it came from outside."""
     if len(metadata) > METADATA:
         raise UnreadableForm("more than Slack takes")
-    carried = json.loads(metadata)
-    is_direct = carried["channel"] == user
-    return Basis(
-        form=_text(carried["form"]),
-        account=_text(carried["account"]),
-        channel=user if is_direct else conversation(carried["channel"]),
-        thread=_text(carried["thread"], TS) if "thread" in carried else None,
-        response_url=_text(carried["response_url"]) if "response_url" in carried else None,
-        shown=Flags.decode(_text(carried["shown"])),
-        based_on=_number(carried["based_on"]),
-        origin=Origin(carried["origin"]),
-        origin_change=_number(carried["origin_change"]) if "origin_change" in carried else None,
-        request_id=_number(carried["request_id"]) if "request_id" in carried else None,
-    )
+    carried = {name: _CARRIED[name](value) for name, value in json.loads(metadata).items()}
+    if carried["channel"] != user:
+        conversation(carried["channel"])
+    return Basis(**carried)
 
 
 def conversation(value: object) -> str:
@@ -454,3 +442,13 @@ def _number(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
         raise UnreadableForm("a number expected")
     return value
+
+
+_CARRIED: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("form", "account", "channel", "response_url"), _text),
+    **dict.fromkeys(("based_on", "origin_change", "request_id"), _number),
+    "thread": partial(_text, pattern=TS),
+    "shown": Flags.decode,
+    "origin": Origin,
+}
+"""How each field of a ``Basis`` is read."""

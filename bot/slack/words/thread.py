@@ -21,7 +21,7 @@ def request(ask: Ask) -> str:
     where = f" for the mailbox *{quoted(ask.mailbox)}*" if ask.mailbox else ""
     why = f"\n“{quoted(ask.why)}”" if ask.why else ""
     notified = f"\nFor {person(ask.notify)}." if ask.notify else ""
-    return f"{person(ask.user)} asks to turn {turned(ask.choices)}{where}.{why}{notified}"
+    return f"{person(ask.user)} asks to turn {turned(ask.wanted.known)}{where}.{why}{notified}"
 
 
 def request_state(ask: Ask) -> str:
