@@ -144,6 +144,7 @@ def _serve(chosen: argparse.Namespace) -> int:
     bot, status = assemble(settings), 0
     try:
         bot.start()
+        gc.freeze()
         gc.enable()
         if chosen.http or settings.slack_app_token is None:
             web.server(bot, settings.port, chosen.host)()

@@ -362,14 +362,18 @@ def test_top_level() -> None:
 
 
 def test_ci() -> None:
-    """CI runs the script a person runs, on every Python promised, and may only read."""
+    """CI runs the script a person runs, on every Python promised, in images that stay what they are, and
+    may only read.
+    """
     workflow = yaml.safe_load(read(".github/workflows/ci.yml"))
     check = workflow["jobs"]["check"]
-    versions = check["strategy"]["matrix"]["python"]
+    pythons = check["strategy"]["matrix"]["python"]
 
     assert os.access(ROOT / ".ci/run", os.X_OK)
     assert check["steps"][-1] == {"run": "bash .ci/run"}
-    assert [version.rpartition(".")[0] for version in versions] == PYTHONS
+    assert [python["version"].rpartition(".")[0] for python in pythons] == PYTHONS
+    assert all(re.fullmatch("[0-9a-f]{64}", python["digest"]) for python in pythons)
+    assert check["container"]["image"].endswith("@sha256:${{ matrix.python.digest }}")
     assert workflow["permissions"] == {"contents": "read"}
 
 

@@ -13,8 +13,8 @@ from tests.benchmarks import rig
 from tests.stage import Stage
 
 ROUNDS, EACH = 12, 25
-APART = 0.05
-"""Seconds between two commands: what follows one has ended by then."""
+APART = 0.02
+"""Seconds between two commands: what follows one takes some ten milliseconds, and has ended by then."""
 
 
 def rows(share: float) -> Iterator[rig.Row]:

@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 
 from slack_sdk.signature import SignatureVerifier
 
+from bot.entry import READ_BY_LIBRARIES
 from bot.sandbox.cast import ADMIN, APP, SCANS, TEAM
 from tests.stage import Stage, outside
 from tests.stories.child import health
@@ -90,7 +91,9 @@ class Served(NamedTuple):
 @contextlib.contextmanager
 def stage() -> Iterator[Stage]:
     """The stand-ins in this process, and an environment; nothing is started yet."""
-    kept = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
+    kept = {
+        name: value for name, value in os.environ.items() if name.upper() not in READ_BY_LIBRARIES
+    }
     with tempfile.TemporaryDirectory() as folder:
         own = {
             "SLACK_BOT_TOKEN": "xoxb-made-up-bot-token",
