@@ -37,8 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("kayran-notify")
     group.addoption("--people", type=int, default=10, help="how many save at once (50)")
     group.addoption("--seconds", type=float, default=4, help="for how long they do (60)")
-    group.addoption("--requests", type=int, default=450, help="how many odd requests (100000)")
-    group.addoption("--orders", type=int, default=6, help="how many orders are made up (300)")
+    group.addoption("--requests", type=int, default=150, help="how many odd requests (100000)")
+    group.addoption("--orders", type=int, default=4, help="how many orders are made up (300)")
 
 
 def pytest_configure(config: pytest.Config) -> None:

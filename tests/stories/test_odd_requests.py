@@ -43,7 +43,7 @@ OTHERS = (
     receipt.TRY_AGAIN_ACTION_ID,
 )
 """Buttons that nobody meets on that walk."""
-ROUND = 150
+ROUND = 50
 """Payloads between two looks at whether all is well; each makes three requests."""
 LINES_EACH = 4
 """That a request may leave in the log."""
