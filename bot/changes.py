@@ -211,8 +211,9 @@ class Changes:
                 if same is not None:
                     return Accepted(same, again=True)
                 return Conflict(current, self.store.since(self.account, request.based_on))
-            # What can't be known now, the form knew: nothing speaks against what it showed.
-            before = current.flags.over(request.shown)
+            # What Kayran doesn't say now, the form knew better than the record: nothing that was
+            # accepted since speaks against it, and it may have seen what was edited in Kayran.
+            before = current.reported.over(request.shown).over(recorded.knows())
             if before == request.wanted and not request.even_if_unchanged:
                 return Unchanged(current)
             accepted = self.store.accept(self.account, request, before, recorded)

@@ -132,6 +132,20 @@ def test_what_its_form_did_not_show_is_not_overwritten(scene: Scene) -> None:
     assert scene.here.recorded() == [theirs]
 
 
+def test_what_its_form_showed_was_there_before(scene: Scene) -> None:
+    """Also where Kayran was edited since the last change, and says nothing at the save: an undo goes back to
+    what the form showed, and what the record alone would take for nothing new is sent.
+    """
+    scene.ended("mailStop", "mailDelete")
+    shown = scene.kayran.flags = Flags.only(["mailAborted"])
+    scene.kayran.is_silent = True
+
+    change = scene.accepted("form-9", "mailStop", "mailDelete", shown=shown, based_on=1)
+
+    assert change.before == shown
+    assert change.asks_for() == ("mailStop", "mailAborted", "mailDelete")
+
+
 def test_a_change_on_its_way_counts(scene: Scene) -> None:
     """What was accepted counts before it has reached Kayran; whoever saw it on its way may save."""
     theirs = scene.accepted("form-1", "mailStop")

@@ -29,7 +29,7 @@ from bot.app import Timing
 from bot.kayran import Limits
 from bot.notifications import PARAMETERS, Flags
 from bot.sandbox.cast import ADMIN, SECOND_ADMIN
-from bot.sandbox.kayran import UPDATE
+from bot.sandbox.kayran import PROFILE, UPDATE
 from bot.sandbox.messages import Message
 from bot.sandbox.modals import Modal
 from bot.slack.form import CALLBACK_ID, SEND_ANYWAY_ACTION_ID, UNCHANGED_CALLBACK_ID
@@ -50,7 +50,9 @@ REPORTED = ("mailQueue", "mailSchedule", "mailStatus", "mailStop", "mailAborted"
 SLOW = 0.25
 
 people = st.sampled_from([ADMIN, SECOND_ADMIN])
-answers = st.sampled_from(["ok", "ok", "slow", "refuse", "drop", "drop before", "500", "503"])
+answers = st.sampled_from(
+    ["ok", "ok", "slow", "refuse", "drop", "drop before", "500", "503", "silent"]
+)
 moments = st.sampled_from([None, None, None, None, None, 0.0, 0.01, 0.03, 0.1, 0.3])
 """How many seconds after the ack the bot is killed; mostly not at all."""
 changed = st.sets(st.sampled_from(PARAMETERS), max_size=3)
@@ -131,9 +133,9 @@ class AnyOrder(RuleBasedStateMachine):
         person = form.user
         ticked = self.stage.ticked(person)
         self.stage.choose(person, **{p: p not in ticked for p in changed})
-        seen = Flags.decode(json.loads(form.view["private_metadata"])["shown"])
+        shown = Flags.decode(json.loads(form.view["private_metadata"])["shown"])
         wanted = self.stage.ticked(person)
-        seen = seen.over(Flags.of({p: p in wanted for p in PARAMETERS}))
+        seen = shown.over(Flags.of({p: p in wanted for p in PARAMETERS}))
         truth, rows = self.truth(), len(self.stage.rows())
         self.prepare(answer)
         delivery = self.stage.slack.submit(person)
@@ -142,8 +144,10 @@ class AnyOrder(RuleBasedStateMachine):
             self.happened["saved in vain"] += 1
         elif left is None:
             self.happened["accepted"] += 1
-            assert len(self.stage.rows()) == rows + 1
-            if truth is not None:
+            *_, row = self.stage.rows()
+            assert row["number"] == rows + 1
+            assert not Flags.decode(row["before"]).contradicting(shown), "nobody saw it so"
+            if truth is not None and answer != "silent":
                 assert not truth.contradicting(seen), "overwritten unseen"
             self.perhaps_die(killed_after)
         elif left.view["callback_id"] == UNCHANGED_CALLBACK_ID:
@@ -257,9 +261,11 @@ class AnyOrder(RuleBasedStateMachine):
         return now
 
     def prepare(self, answer: str) -> None:
-        """Have Kayran answer the next change so."""
+        """Have Kayran answer the next change so; or not say what is set, once, just before it."""
         self.stage.kayran.clear()
-        if answer != "ok":
+        if answer == "silent":
+            self.stage.kayran.next("refuse", 1, PROFILE)
+        elif answer != "ok":
             times = 3 if answer == "drop before" else 1
             odd = {**ODD, "slow": slow(SLOW), "503": busy(503, 0)}
             self.stage.kayran.next(odd.get(answer, answer), times, UPDATE)
