@@ -19,7 +19,7 @@ from bot.app import kayran_session, slack_connections
 from bot.errors import KayranError, Refused, SettingsError, StoreError
 from bot.kayran import STYLES, Kayran
 from bot.logs import masking
-from bot.settings import VARIABLES, Settings
+from bot.settings import Settings, not_accepted
 from bot.slack import words
 from bot.slack.client import FAILED, PooledWebClient, error_code, patient
 from bot.socket_mode import REFUSED
@@ -42,7 +42,6 @@ AS_IT_IS = "mode=rw&cache=private"
 SETTINGS = "All that is needed is set, for {}."
 NO_ANSWER = "{} gives no good answer at {} ({}). Check {}, and HTTPS_PROXY behind a proxy."
 SLACK = "The bot is {} in the workspace {}, {}."
-SLACK_REFUSES = "Slack does not accept {} ({}). {}"
 SCOPES = "As manifest.yml asks."
 SCOPES_MISSING = 'Missing: {}. Add it under "OAuth & Permissions", and install the app again.'
 SCOPES_LEFT_OUT = "Left out: {}, which is optional: the bot posts where it is invited."
@@ -59,8 +58,6 @@ DATABASE_OLDER = "{} can be written to. The next start brings its schema, {}, up
 DATABASE_NEW = "There is nothing at {} yet; it will be made at the first start."
 DATABASE_AWAY = "DATABASE_URL leads to {}, which can't be used: {}"
 DATABASE_LOST = "Heroku drops files such as {} at every restart. Use its PostgreSQL."
-
-_WHERE = {each.name: each.where for each in VARIABLES}
 
 
 class Check(NamedTuple):
@@ -142,7 +139,7 @@ def _ask(variable: str, url: str, call: Callable[..., Any], **token: str) -> tup
         # Where that is none of Slack's codes, the SDK quotes what came.
         answer, why = getattr(error, "response", {}), error_code(error).partition(":")[0]
     if why in REFUSED:
-        return answer, SLACK_REFUSES.format(variable, why, _WHERE[variable])
+        return answer, str(not_accepted(variable, why))
     return {}, NO_ANSWER.format("Slack", url, why, "SLACK_API_URL")
 
 

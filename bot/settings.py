@@ -332,6 +332,12 @@ def database_url(environ: Mapping[str, str], dotenv: Path) -> str:
     return url
 
 
+def not_accepted(name: str, code: str) -> SettingsError:
+    """What is raised for a token that Slack does not accept, by its variable's name and Slack's code."""
+    where = next(each.where for each in VARIABLES if each.name == name)
+    return SettingsError((f"Slack does not accept {name} ({code}). {where}",))
+
+
 def as_message(error: SettingsError) -> str:
     """Every fault and the way on, for a person who started the bot with settings it can't use."""
     faults = "".join(f"- {fault}\n" for fault in error.faults)

@@ -20,8 +20,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from bot.errors import SettingsError
-from bot.settings import Settings
+from bot.settings import Settings, not_accepted
 from bot.slack import payloads
 from bot.slack.authorizer import TOKEN_NOT_ACCEPTED
 from bot.slack.client import FAILED, error_code, retry_after
@@ -130,13 +129,7 @@ class SocketMode:
             if isinstance(error, SlackApiError) and why == "ratelimited":
                 self._pause = retry_after(error.response.headers)
         log.warning("Slack gives no socket (%s); trying again in %.0f s", why, self._pause)
-        if why not in REFUSED:
-            raise ConnectionError(why)
-        sentence = (
-            f"Slack does not accept SLACK_APP_TOKEN ({why}). Make a new one with the scope "
-            'connections:write on your app\'s page, "Basic Information", "App-Level Tokens".'
-        )
-        raise SettingsError((sentence,))
+        raise not_accepted("SLACK_APP_TOKEN", why) if why in REFUSED else ConnectionError(why)
 
 
 def _answer(bolt: App, client: SocketModeClient, request: SocketModeRequest) -> None:

@@ -15,6 +15,7 @@ from slack_sdk import WebClient
 
 from bot.access import Decision, Reason, Role, decide
 from bot.errors import SettingsError
+from bot.settings import not_accepted
 from bot.slack.client import FAILED, error_code
 
 log = logging.getLogger(__name__)
@@ -78,11 +79,7 @@ class Authorizer:
         except FAILED as error:
             code = error_code(error)
             if code in TOKEN_NOT_ACCEPTED:
-                sentence = (
-                    f"Slack does not accept SLACK_BOT_TOKEN ({code}). Copy it again from your app's "
-                    'page, "OAuth & Permissions".'
-                )
-                raise SettingsError((sentence,)) from error
+                raise not_accepted("SLACK_BOT_TOKEN", code) from error
             self._complain(f"Slack did not say which workspace the bot belongs to: {code}")
 
     def _complain(self, sentence: str) -> None:
