@@ -43,7 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep what passes Block Kit's rules."""
-    block_kit.folder = config.cache.mkdir("blocks") if config.cache else None
+    # It can be switched off.
+    cache = getattr(config, "cache", None)
+    block_kit.folder = cache.mkdir("blocks") if cache else None
 
 
 def go_without(reason: str) -> NoReturn:
