@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
+from bot.notifications import PARAMETERS
+from bot.sandbox.cast import ADMIN
 from bot.sandbox.kayran import KayranStandIn
 from bot.sandbox.process import BotProcess
 from bot.sandbox.run import ROOT, environment
@@ -184,13 +187,19 @@ def bots_process(sandbox: Sandbox) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_command_starts_everything_and_ends_it(tmp_path: Path, number: signal.Signals) -> None:
-    """The page is there with a ready bot; told to end, nothing is left: no process, no folder."""
+    """The page is there with a ready bot; told to end, nothing is left: no process, no folder. A page that
+    was closed is no news for the terminal.
+    """
     # What a person has lying about steers nothing.
     (tmp_path / ".env").write_text("SLACK_APP_TOKEN=xapp-mine\nKAYRAN_API_URL=https://x.example\n")
     own = {"SLACK_APP_TOKEN": "xapp-mine", "HTTP_PROXY": "http://x.example"}
     with sandbox_running(tmp_path, **own) as sandbox:
         pid = bots_process(sandbox)
         folders = [each.name for each in (tmp_path / "temporary").iterdir()]
+        with requests.get(f"{sandbox.url}events", {"as": ADMIN}, stream=True, timeout=9) as page:
+            page.raw.read1(1)
+        for name in PARAMETERS:
+            sandbox.do("flag", name=name, mailbox="default", on="on")
         status = end(sandbox.process, number)
 
     assert [name.startswith("kayran-notify-") for name in folders] == [True]

@@ -57,6 +57,7 @@ def main(port: int, open_browser: bool) -> int:
     end: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda got, _: end.put(got))
+    sys.unraisablehook = _unless_a_page_is_gone
     with ExitStack() as stack:
         bot, control = _assemble(stack)
         try:
@@ -132,6 +133,12 @@ def _assemble(stack: ExitStack) -> tuple[BotProcess, Control]:
     stack.callback(control.stop)
     stack.callback(bot.kill)
     return bot, control
+
+
+def _unless_a_page_is_gone(unraisable: "sys.UnraisableHookArgs") -> None:
+    """From Python 3.13 on, cheroot's files say when a page was closed before their last bytes were sent."""
+    if not isinstance(unraisable.exc_value, OSError):
+        sys.__unraisablehook__(unraisable)
 
 
 def _port_error(port: int, error: OSError) -> str:

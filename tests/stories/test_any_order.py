@@ -351,9 +351,11 @@ def stands(row: Any, made_by: Mapping[int, Any]) -> str:
     """What the channel has to say of a change, as a pattern, told from what happened first to last.
 
     Every change that a button made wants the first one to be in effect, or not to be: an undo the
-    opposite of what it undoes, another try the same.
+    opposite of what it undoes, another try the same. A try that came to nothing does not make an earlier
+    one certain.
     """
-    latest_try, one, wants, is_in_effect, undone_by = row, row, True, False, []
+    told = latest_try = one = row
+    wants, is_in_effect, undone_by = True, False, []
     while one is not None:
         if one["outcome"] == "applied":
             is_in_effect = wants
@@ -363,12 +365,14 @@ def stands(row: Any, made_by: Mapping[int, Any]) -> str:
             wants = not wants
         elif one is not None and latest_try["id"] == one["origin_change"]:
             latest_try = one
+            certain = told["outcome"] != "unsure" or one["outcome"] == "unsure"
+            told = one if certain else told
     if is_in_effect:
         return "✅ Applied|⚠️ Turned all nine off"
     if undone_by:
         return rf"↩️ Undone by <@\w+> \(change ({'|'.join(undone_by)})\)"
-    again = r".* Tried again by" if latest_try is not row else ""
-    return SAID[latest_try["outcome"]] + again
+    again = r".* Tried again by" if told is not row else ""
+    return SAID[told["outcome"]] + again
 
 
 SAID = {
