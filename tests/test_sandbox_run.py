@@ -22,6 +22,7 @@ from bot.sandbox.run import ROOT, environment
 from bot.sandbox.slack import SlackStandIn
 from bot.sandbox.wire import Wire
 from tests.browser.person import Sandbox, end, sandbox_running
+from tests.stories.child import free_port
 
 FAKE_BOT = """
 import http.server, os, sys, time
@@ -90,13 +91,6 @@ def start(tmp_path: Path, heard: Heard) -> Iterator[Start]:
     yield start_one
     for bot in started:
         bot.kill()
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def goes(pid: int) -> bool:

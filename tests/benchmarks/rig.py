@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from slack_sdk.signature import SignatureVerifier
 from bot.entry import READ_BY_LIBRARIES
 from bot.sandbox.cast import ADMIN, APP, SCANS, TEAM
 from tests.stage import Stage, outside
-from tests.stories.child import health
+from tests.stories.child import free_port, health
 
 ROOT = Path(__file__).parents[2]
 SECRET = "made-up-signing-secret"
@@ -114,8 +113,7 @@ def serving(played: Stage, arguments: Sequence[str] = OURS) -> Iterator[Served]:
         played: what is around it.
         arguments: what comes after ``python``.
     """
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import multiprocessing
 import os
 import signal
@@ -33,6 +34,8 @@ PROCFILE = dict(
 """What a host adds to run the bot: ``web`` and ``worker``."""
 START_SECONDS = 20.0
 
+_first = 10_000 + os.getpid() % 200 * 100
+_ports = itertools.cycle(range(_first, _first + 100))
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload([__name__, "sqlalchemy.dialects.postgresql.psycopg"])
 
@@ -105,8 +108,7 @@ def real(stage: Stage, folder: Path, line: str = "web") -> Iterator[subprocess.P
     """What a line of the Procfile starts, healthy, with its log in the folder; Slack's requests go there
     from now on. A ``worker`` is healthy where ``METRICS`` is on.
     """
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     stage.url, log = f"http://127.0.0.1:{port}", folder / "log"
     own = {**stage.environ, "PORT": str(port)}
     with (
@@ -121,6 +123,16 @@ def real(stage: Stage, folder: Path, line: str = "web") -> Iterator[subprocess.P
         stage.eventually(is_healthy, f"the bot to be well; {log} says more", START_SECONDS)
         stage.slack.events_url = f"{stage.url}/slack/events"
         yield process
+
+
+def free_port() -> int:
+    """A port for a process to come. The system hands out none so low, and another process of these tests has
+    others: one that was free a moment ago still is.
+    """
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            break
+    return port
 
 
 def health(url: str) -> int | None:

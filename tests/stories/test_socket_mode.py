@@ -28,7 +28,7 @@ from tests.odd_answers import slow
 from tests.socket_stand_in import SocketStandIn
 from tests.stage import QUICK, Stage, outside
 from tests.standins import Fault
-from tests.stories.child import bot_process, health
+from tests.stories.child import bot_process, free_port, health
 from tests.test_web import ask
 
 # slack_sdk leaves the sockets of connections that were replaced to the garbage collector.
@@ -178,8 +178,7 @@ def test_a_proxy(linked: Linked, tmp_path: Path, no_proxy: str) -> None:
 @pytest.mark.parametrize("metrics", ["on", "off"])
 def test_metrics_and_health(linked: Linked, tmp_path: Path, metrics: str) -> None:
     """Both are served where METRICS is on, and no payload is taken there; else nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     if metrics == "on":
         linked.slack.faults.next(OPEN, Fault.http(500), None)
