@@ -115,6 +115,7 @@ def _manifest(_chosen: argparse.Namespace) -> int:
 
     import yaml
 
+    _end_as_others_do()
     manifest = Path(__file__).parents[1] / "manifest.yml"
     json.dump(yaml.safe_load(manifest.read_text(encoding="utf-8")), sys.stdout)
     return 0

@@ -184,10 +184,11 @@ def test_history_in_letters_a_terminal_does_not_have(
     assert "mailStop" in ended.stdout or "Stop off > on" in ended.stdout
 
 
-def test_history_for_who_does_not_read_it(environ: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("prints", ["history", "check", "manifest"])
+def test_for_who_does_not_read_it(environ: dict[str, str], tmp_path: Path, prints: str) -> None:
     """A pipe that is closed at once ends it without a word."""
     with stage(environ) as played:
-        command = f"{sys.executable} -m bot history | true"
+        command = f"{sys.executable} -m bot {prints} | true"
         kept = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
         ended = subprocess.run(
             ["bash", "-c", command],
