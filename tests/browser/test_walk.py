@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from bot.notifications import PARAMETERS
 from bot.sandbox.cast import ADMIN, ANNOUNCEMENTS, GUEST, MEMBER
@@ -210,6 +210,27 @@ def test_what_one_types(sandbox: Sandbox, visit: Visit) -> None:
     expect(admin.private_words.last).to_contain_text("/lunch")
     assert ["409" in trouble for trouble in admin.troubles] == [True]
     admin.troubles.clear()
+
+
+def test_typing_while_the_page_goes_elsewhere(sandbox: Sandbox, visit: Visit) -> None:
+    """The focus stays with whoever goes on typing before the other channel is all there."""
+    admin = visit(sandbox)
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        held.append(route)
+
+    admin.page.route("**/regions/*", hold_the_first)
+    admin.page.locator("#channel").select_option(ANNOUNCEMENTS)
+    admin.composer.fill("Good morning")
+    with admin.page.expect_response("**/regions/wire*") as last:
+        held[0].continue_()
+    last.value.finished()
+
+    expect(admin.page.get_by_role("heading", name="Messages in #news")).to_be_visible()
+    expect(admin.composer).to_be_focused()
 
 
 def test_leaving_the_form(sandbox: Sandbox, visit: Visit) -> None:

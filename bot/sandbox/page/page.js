@@ -122,8 +122,7 @@ async function navigate(where, focus) {
   history.pushState(null, "", where);
   follow();
   await refresh(Object.keys(regions));
-  const isThere = focused.isConnected && focused !== document.body;
-  if (!isThere || focused === document.activeElement) (at(focus) ?? at("composer")).focus();
+  if (!focused.isConnected || focused === document.activeElement) (at(focus) ?? at("composer")).focus();
 }
 
 document.addEventListener("submit", async (event) => {
