@@ -62,10 +62,15 @@ class Recovery:
             self._thread.join(within)
 
     def _keep_running(self) -> None:
+        said = ""
         while not self._stopping.is_set():
+            failing = ""
             try:
                 self._run()
-            except Exception:
-                # What is on record must not depend on this never happening.
-                log.exception("recovery failed; it is tried again in a few seconds")
+            except Exception as error:
+                # What is on record must not depend on this never happening; it is said once.
+                failing = repr(error)
+                if failing != said:
+                    log.exception("recovery failed; it is tried again every few seconds")
+            said = failing
             self._stopping.wait(self._every * random.uniform(0.75, 1.25))  # noqa: S311 (no secret)

@@ -53,12 +53,18 @@ def test_it_runs_at_once_and_again_until_it_is_stopped(every: float, runs_then: 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("gone"), ZeroDivisionError("unexpected")])
 def test_nothing_ends_it(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever a run fails with is in the log, and the next run follows."""
+    """Whatever a run fails with is in the log, once each time it begins, and the next run follows."""
     runs = _Runs()
     recovery = Recovery(runs, every=0.01)
     runs.error = error
     recovery.start()
     runs.wait_for(4)
+    said_once = caplog.text.count(f"Error: {error}") + caplog.text.count(f"Unavailable: {error}")
+    runs.error = None
+    runs.wait_for(runs.number + 3)
+    runs.error = error
+    runs.wait_for(runs.number + 4)
     recovery.stop(LONG)
 
-    assert caplog.text.count(f"Error: {error}") + caplog.text.count(f"Unavailable: {error}") >= 4
+    assert said_once == 1
+    assert len(caplog.records) == 2
