@@ -228,6 +228,7 @@ def test_typing_while_the_page_goes_elsewhere(sandbox: Sandbox, visit: Visit) ->
     with admin.page.expect_response("**/regions/wire*") as last:
         held[0].continue_()
     last.value.finished()
+    admin.page.evaluate("() => new Promise(requestAnimationFrame)")
 
     expect(admin.page.get_by_role("heading", name="Messages in #news")).to_be_visible()
     expect(admin.composer).to_be_focused()
